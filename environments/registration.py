@@ -1,0 +1,20 @@
+"""Registers holdfast's environments in gymnasium."""
+
+from __future__ import annotations
+
+import gymnasium
+
+ENTRY_POINTS = {
+    "holdfast/DarkRoom-v0": "environments.dark_room:DarkRoomEnv",
+    "holdfast/HiddenRule-v0": "environments.hidden_rule:HiddenRuleEnv",
+}
+
+
+def register() -> None:
+    """Make the environments known to ``gymnasium.make``; calling it again changes nothing.
+
+    This is also the entry point ``holdfast`` of the group ``gymnasium.envs``.
+    """
+    for env_id, entry_point in ENTRY_POINTS.items():
+        if env_id not in gymnasium.registry:
+            gymnasium.register(id=env_id, entry_point=entry_point)
