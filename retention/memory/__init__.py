@@ -1,0 +1,1 @@
+"""The episodic memory: what an agent keeps between episodes and processes, in one SQLite file."""

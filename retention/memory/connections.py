@@ -1,0 +1,177 @@
+"""The connections of a memory: one per thread, none across a fork, every write in a transaction of its own."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TypeVar, final
+
+from sqlite_utils import Database
+
+from ..errors import MemoryFileError, MemoryWriteError
+from .faults import patiently, reported
+from .opening import connect, open_for_reading, open_for_writing, read_pragma
+
+T = TypeVar("T")
+
+
+class _Seat:
+    """A thread's place: its connection while open, the lock that guards it, what it last saw of others' writes."""
+
+    def __init__(self, db: Database | None = None) -> None:
+        self.lock = threading.RLock()
+        self.db = db
+        self.seen: int | None = None
+
+    def close(self) -> None:
+        if self.db is not None:
+            self.db.close()
+        self.db = self.seen = None
+
+
+@final
+class Connections:
+    """The connections of one memory.
+
+    A file has a connection for each thread, opened on its first use there. A memory without a file has a single one,
+    which its threads take turns on. SQLite must not meet, in a forked child, a file that its parent has open (it would
+    take the parent's locks for its own), so files are closed just before a fork and opened again when next used.
+
+    Args:
+        path: the file; ``None`` for a memory without one.
+        read_only: whether writes are refused.
+
+    Raises:
+        MemoryFileError: if the file cannot be used; see its sub-classes.
+        NotFoundError: if ``read_only`` and there is no such memory.
+    """
+
+    def __init__(self, path: Path | None, *, read_only: bool = False) -> None:
+        # A relative path is fixed now: later connections must find the same file after a chdir.
+        self._file = None if path is None else path.absolute()
+        self.read_only = read_only
+        self._name = "the memory" if path is None else str(path)
+        with reported(self._name):
+            if self._file is not None and read_only:
+                db, self._query = open_for_reading(self._file)
+            else:
+                db, self._query = open_for_writing(self._file)
+        self._pid = os.getpid()
+        self._registry = threading.RLock()
+        self._seats: dict[threading.Thread | None, _Seat] = {self._owner(): _Seat(db)}
+        self._closed = False
+        self.changed_elsewhere()
+        _open_files.add(self)
+
+    def read(self, query: Callable[[Database], T]) -> T:
+        """Run a query on one consistent snapshot and return what it returns."""
+        return self._transact("DEFERRED", query)
+
+    def write(self, change: Callable[[Database], T]) -> T:
+        """Run a change in one transaction: all of it is kept, or on any error nothing.
+
+        The lock is taken at the beginning: a transaction that reads first and writes then is refused as soon as another
+        process wrote in between, however long it waits.
+
+        Raises:
+            MemoryLockedError: if another process holds the file, also after waiting.
+            MemoryWriteError: if the memory is read-only, or the file cannot be written.
+        """
+        if self.read_only:
+            raise MemoryWriteError(f"{self._name}: is open read-only; open it with mode='rw' to write")
+        return self._transact("IMMEDIATE", change)
+
+    def changed_elsewhere(self) -> bool:
+        """Say whether another connection wrote since this thread last asked; True where that cannot be known."""
+        with reported(self._name), self._seat() as (seat, db):
+            before, seat.seen = seat.seen, read_pragma(db, "data_version")
+            return before != seat.seen
+
+    def close(self) -> None:
+        """Close all connections, and move what the write-ahead log holds into the file. May be called twice."""
+        with self._registry:
+            self._closed = True
+            for seat in self._seats.values():
+                with seat.lock:
+                    if seat.db is not None and not self.read_only:
+                        # What cannot be moved now stays in the log, where the next one to open the file finds it.
+                        with suppress(sqlite3.Error):
+                            seat.db.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                    seat.close()
+            self._seats.clear()
+
+    def _transact(self, kind: str, work: Callable[[Database], T]) -> T:
+        with reported(self._name):
+            return patiently(self._transact_once, kind, work)
+
+    def _transact_once(self, kind: str, work: Callable[[Database], T]) -> T:
+        with self._seat() as (_, db):
+            db.conn.execute(f"BEGIN {kind}")
+            try:
+                result = work(db)
+                db.conn.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    db.rollback()
+                raise
+            return result
+
+    @contextmanager
+    def _seat(self) -> Iterator[tuple[_Seat, Database]]:
+        """Give the calling thread its seat, with an open connection, for itself alone."""
+        if self._file is None and os.getpid() != self._pid:
+            raise MemoryFileError("a memory without a file does not cross a fork; open one in this process")
+        owner = self._owner()
+        with self._registry:
+            if self._closed:
+                raise ValueError(f"{self._name} is closed")
+            if owner not in self._seats:
+                self._clear_dead_seats()
+                self._seats[owner] = _Seat()
+            seat = self._seats[owner]
+        with seat.lock:
+            seat.db = db = seat.db or connect(self._file, self._query)
+            yield seat, db
+
+    def _owner(self) -> threading.Thread | None:
+        return None if self._file is None else threading.current_thread()
+
+    def _clear_dead_seats(self) -> None:
+        for thread in [thread for thread in self._seats if thread is not None and not thread.is_alive()]:
+            self._seats.pop(thread).close()
+
+    def _before_fork(self) -> None:
+        self._registry.acquire()
+        for seat in self._seats.values():
+            seat.lock.acquire()
+            if self._file is not None:
+                seat.close()
+
+    def _after_fork(self) -> None:
+        for seat in self._seats.values():
+            seat.lock.release()
+        self._registry.release()
+
+
+_open_files: weakref.WeakSet[Connections] = weakref.WeakSet()
+
+
+def _each(step: Callable[[Connections], None]) -> Callable[[], None]:
+    def run() -> None:
+        for connections in list(_open_files):
+            step(connections)
+
+    return run
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_each(Connections._before_fork),
+        after_in_parent=_each(Connections._after_fork),
+        after_in_child=_each(Connections._after_fork),
+    )

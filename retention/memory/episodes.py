@@ -1,0 +1,141 @@
+"""Episodes: what is handed in when one ends, and what the memory says of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .gate import Gate
+from .scope import TASK_LIMIT, check_name
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class EpisodeDraft:
+    """An episode that has just ended.
+
+    Attributes:
+        namespace: whose it is.
+        task: what was done; opaque, compared exactly.
+        number: its number within the task, from 1.
+        seed: the seed it was reset with, if any.
+        return_: the sum of its rewards, in the units of the task.
+        length: its steps.
+        success: what the environment said of it, if it said anything.
+        seconds: how long it took.
+    """
+
+    namespace: str
+    task: str
+    number: int
+    seed: int | None
+    return_: float
+    length: int
+    success: bool | None
+    seconds: float
+
+    def __post_init__(self) -> None:
+        check_name(self.namespace, "namespace")
+        check_name(self.task, "task", TASK_LIMIT)
+        if self.number < 1:
+            raise ValueError(f"number must be at least 1, got {self.number}")
+        if not math.isfinite(self.return_):
+            raise ValueError(f"return_ must be finite, got {self.return_!r}")
+        if self.length < 0:
+            raise ValueError(f"length must not be negative, got {self.length}")
+        if not (math.isfinite(self.seconds) and self.seconds >= 0):
+            raise ValueError(f"seconds must be finite and not negative, got {self.seconds!r}")
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CommittedEpisode:
+    """What the memory made of an episode.
+
+    Attributes:
+        episode_id: its id, by which feedback may come later.
+        gate: the gate's decision.
+        written: how many templates were new.
+        merged: how many rows were visits of templates that were there; ``written + merged`` is the number of rows.
+        template_ids: the template of each row, int64 of shape (n,); 0 where the gate kept it out.
+        revision: the memory's revision after the commit.
+    """
+
+    episode_id: str
+    gate: Gate
+    written: int
+    merged: int
+    template_ids: NDArray[np.int64]
+    revision: int
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Episode:
+    """An episode as the memory holds it; the fields of :class:`EpisodeDraft` are said there.
+
+    Attributes:
+        episode_id: its id.
+        gate: the gate's decision, with the feedback so far.
+        rating: the mean of its ratings in [-1, 1]; ``None`` without one.
+        late_reward: the sum of the rewards that came as feedback, in the units of the task.
+        written: how many templates were new.
+        merged: how many rows were visits of templates that were there.
+        last_template_id: the template it ended on, if one was written.
+        created: when it was committed, in seconds since 1970.
+    """
+
+    episode_id: str
+    namespace: str
+    task: str
+    number: int
+    seed: int | None
+    return_: float
+    length: int
+    success: bool | None
+    seconds: float
+    gate: Gate
+    rating: float | None
+    late_reward: float
+    written: int
+    merged: int
+    last_template_id: int | None
+    created: float
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Feedback:
+    """What a feedback did.
+
+    Attributes:
+        feedback_id: its id; the same id again changes nothing.
+        episode_id: the episode it is about.
+        applied: whether it was new.
+        gate: the gate's decision on the episode now.
+    """
+
+    feedback_id: str
+    episode_id: str
+    applied: bool
+    gate: Gate
+
+
+def check_feedback(rating: float | None, reward: float | None, feedback_id: str | None) -> None:
+    """Check what a user says of an episode.
+
+    Raises:
+        ValueError: if nothing is said, or a number is out of its range.
+    """
+    if rating is None and reward is None:
+        raise ValueError("feedback needs a rating, a reward, or both")
+    if rating is not None and not -1 <= rating <= 1:
+        raise ValueError(f"rating must lie in [-1, 1], got {rating!r}")
+    if reward is not None and not math.isfinite(reward):
+        raise ValueError(f"reward must be finite, got {reward!r}")
+    if feedback_id is not None:
+        check_name(feedback_id, "feedback_id")

@@ -1,0 +1,119 @@
+"""Opening a memory: the file is recognised, brought up to date, and a connection to it made."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from ..errors import ForeignFileError, MemoryWriteError
+from .faults import patiently
+from .location import check_readable, claim, uri
+from .schema import APPLICATION_ID, SCHEMA_VERSION, migrations
+
+BUSY_TIMEOUT_S = 5.0
+"""How long SQLite itself waits for another process, in seconds, before it says that the file is busy."""
+
+
+def connect(path: Path | None, query: str) -> Database:
+    """Return a new connection; it may be closed from another thread, and starts no transaction by itself.
+
+    Args:
+        path: the file; ``None`` for a database without one.
+        query: the query of SQLite's URI, e.g. ``"mode=rw"``.
+    """
+    connection = sqlite3.connect(
+        ":memory:" if path is None else uri(path, query),
+        timeout=BUSY_TIMEOUT_S,
+        isolation_level=None,
+        check_same_thread=False,
+        uri=path is not None,
+    )
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    return Database(connection, execute_plugins=False)
+
+
+def open_for_writing(path: Path | None) -> tuple[Database, str]:
+    """Open a memory, making it where there is none, and return its first connection and the query for more.
+
+    Raises:
+        MemoryFileError: if the file cannot be used; see its sub-classes.
+    """
+    if path is not None:
+        claim(path)
+    db = connect(path, "mode=rw")
+    try:
+        if _identity(db) != (APPLICATION_ID, SCHEMA_VERSION):
+            patiently(_migrate, db, path)
+        if path is not None:
+            patiently(db.conn.execute, "PRAGMA journal_mode = WAL")
+    except BaseException:
+        db.close()
+        raise
+    return db, "mode=rw"
+
+
+def open_for_reading(path: Path) -> tuple[Database, str]:
+    """Open a memory that is there, without writing to it, and return its first connection and the query for more.
+
+    Where SQLite cannot make the side files that sharing needs (a read-only folder or disk), the file is opened as one
+    that nobody changes.
+
+    Raises:
+        NotFoundError: if there is no memory.
+        MemoryFileError: if the file cannot be used; see its sub-classes.
+    """
+    check_readable(path)
+    try:
+        return _open_checked(path, "mode=ro"), "mode=ro"
+    except sqlite3.OperationalError:
+        log = path.with_name(path.name + "-wal")
+        if log.exists() and log.stat().st_size:
+            raise MemoryWriteError(
+                f"{path}: its latest changes are in {log.name}, which cannot be read here; "
+                "copy both files to a folder that can be written, and open them there"
+            ) from None
+        return _open_checked(path, "immutable=1"), "immutable=1"
+
+
+def _open_checked(path: Path, query: str) -> Database:
+    db = connect(path, query)
+    try:
+        application, version = _identity(db)
+    except BaseException:
+        db.close()
+        raise
+    if (application, version) != (APPLICATION_ID, SCHEMA_VERSION):
+        db.close()
+        raise MemoryWriteError(
+            f"{path}: has schema version {version}, {SCHEMA_VERSION} is needed; open it for writing once to update it"
+        )
+    return db
+
+
+def _identity(db: Database) -> tuple[int, int]:
+    return read_pragma(db, "application_id"), read_pragma(db, "user_version")
+
+
+def read_pragma(db: Database, name: str) -> int:
+    """Return the value of one of SQLite's numbers."""
+    (value,) = db.conn.execute(f"PRAGMA {name}").fetchone()
+    return int(value)
+
+
+def _migrate(db: Database, path: Path | None) -> None:
+    # One transaction for all: a process that is killed here leaves the file as it was, and of two that open a new file
+    # at the same time the second finds it made.
+    db.conn.execute("BEGIN IMMEDIATE")
+    try:
+        if read_pragma(db, "application_id") != APPLICATION_ID and db.table_names():
+            raise ForeignFileError(f"{path}: is the SQLite file of another application; name another file")
+        migrations.apply(db)
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        db.commit()
+    except BaseException:
+        db.rollback()
+        raise

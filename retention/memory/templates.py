@@ -1,0 +1,110 @@
+"""Templates: what is kept, one vector each and what it stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .scope import TASK_LIMIT, check_name
+from .vectors import as_vectors
+
+TRANSITION = "transition"
+"""The kind of the templates that episodes leave; they are written by committing an episode alone."""
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TemplateDraft:
+    """Something to keep.
+
+    Attributes:
+        key: the vector it is found by, of shape (d,).
+        content: what it says.
+        kind: what sort of thing it is; any name but ``"transition"``.
+        task: the task it belongs to; ``None`` for all tasks.
+        metadata: whatever else JSON can hold.
+        source: who said it, e.g. ``"user"``, ``"tool"`` or ``"agent"``; never changed later.
+        encoder: the fingerprint of what made the vector.
+        episode_id: the episode it came from, if any.
+    """
+
+    key: NDArray[np.float32]
+    content: str
+    kind: str = "text"
+    task: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    source: str = "user"
+    encoder: str = ""
+    episode_id: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", as_vectors("key", self.key, "d"))
+        if check_name(self.kind, "kind") == TRANSITION:
+            raise ValueError("kind 'transition' is what committing an episode writes; name another kind")
+        check_name(self.source, "source")
+        if self.task is not None:
+            check_name(self.task, "task", TASK_LIMIT)
+        if not isinstance(self.content, str):
+            raise TypeError(f"content must be a str, got {type(self.content).__name__}")
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Template:
+    """A template as the memory holds it.
+
+    Attributes:
+        id: its id in the file.
+        namespace: whose it is.
+        task: the task it belongs to; ``None`` for all tasks.
+        kind: ``"transition"`` for what an episode left, else the kind it was written with.
+        key: its vector, float32 of shape (d,).
+        content: what it says; ``None`` for a transition.
+        metadata: what was kept with it.
+        source: who said it.
+        encoder: the fingerprint of what made the vector; empty where nothing did.
+        action: of a transition, what was done.
+        reward: of a transition, the mean reward of its visits, in the units of the environment.
+        next_key: of a transition, where it led, float32 of shape (d,).
+        terminated: of a transition, whether the episode was over there.
+        count: how often it was seen or written.
+        value: the swept value; ``None`` where none was computed yet.
+        rating: the mean of the users' ratings in [-1, 1]; ``None`` without one.
+        rating_count: how many ratings.
+        utility: the expected advantage when it is recalled, in the units of its task.
+        utility_error: the standard error of the utility; ``None`` while no outcome was credited.
+        status: ``"quarantined"`` for one that is kept from use.
+        first_episode_id: the episode it first came from, if any.
+        last_episode_id: the episode that found it last, if any.
+        created: when it was first written, in seconds since 1970.
+        revision: the memory's revision that last changed it.
+    """
+
+    id: int
+    namespace: str
+    task: str | None
+    kind: str
+    key: NDArray[np.float32]
+    content: str | None
+    metadata: Mapping[str, Any]
+    source: str
+    encoder: str
+    action: int | None
+    reward: float | None
+    next_key: NDArray[np.float32] | None
+    terminated: bool | None
+    count: int
+    value: float | None
+    rating: float | None
+    rating_count: int
+    utility: float
+    utility_error: float | None
+    status: Literal["active", "quarantined"]
+    first_episode_id: str | None
+    last_episode_id: str | None
+    created: float
+    revision: int

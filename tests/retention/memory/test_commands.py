@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from retention import EpisodeDraft, EpisodicMemory, HoldfastError, NotFoundError, TemplateDraft, Transitions
+from retention.memory.commands import feedback, memory
+
+
+@pytest.fixture
+def kept(path: Path, draft: Callable[..., EpisodeDraft], steps: Callable[..., Transitions]) -> Path:
+    with EpisodicMemory.open(path) as memory:
+        for number in range(1, 4):
+            memory.commit_episode(draft(float(number), number=number), steps(number))
+        memory.commit_episode(draft(namespace="bob", task="maze"), steps(9))
+        memory.write([TemplateDraft(key=np.ones(3), content="never\x1b[2J mind")], namespace="bob")
+    return path
+
+
+def run(command: click.Command, *arguments: object) -> Result:
+    return CliRunner().invoke(command, [str(argument) for argument in arguments])
+
+
+def parsed(command: click.Command, *arguments: object) -> Any:
+    result = run(command, *arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.output)
+
+
+def test_list(kept: Path) -> None:
+    rows = parsed(memory, "list", kept)
+    assert [(row["namespace"], row["kind"]) for row in rows] == [("alice", "transition")] * 3 + [
+        ("bob", "transition"),
+        ("bob", "text"),
+    ]
+    assert [row["id"] for row in parsed(memory, "list", kept, "--limit", 2)] == [4, 5]
+    assert [row["id"] for row in parsed(memory, "list", kept, "--namespace", "alice", "--limit", 2)] == [2, 3]
+    assert [row["id"] for row in parsed(memory, "list", kept, "--task", "maze")] == [4]
+    assert [row["id"] for row in parsed(memory, "list", kept, "--kind", "text")] == [5]
+    assert [row["return"] for row in parsed(memory, "list", kept, "--episodes", "--limit", 3)] == [2, 3, 1]
+    assert run(memory, "list", kept, "--kind", "text", "--episodes").exit_code == 2
+
+
+def test_list_as_text(kept: Path) -> None:
+    lines = run(memory, "list", kept).output.splitlines()
+    assert lines[0].split()[:5] == ["id", "namespace", "task", "kind", "action"]
+    assert lines[1].split()[:6] == ["1", "alice", "corridor", "transition", "1", "1"]
+    assert "never\ufffd[2J mind" in lines[5]
+    assert run(memory, "list", kept, "--task", "none").output == "nothing there\n"
+
+
+def test_show(kept: Path) -> None:
+    row = parsed(memory, "show", kept, 4)
+    assert (row["namespace"], row["key"], row["next_key"]) == ("bob", [9, 1], [10, 1])
+    (episode,) = parsed(memory, "list", kept, "--episodes", "--namespace", "bob")
+    assert parsed(memory, "show", kept, episode["episode_id"]) == episode
+    assert "namespace         bob" in run(memory, "show", kept, 4).output
+
+
+def test_stats(kept: Path) -> None:
+    found = parsed(memory, "stats", kept)
+    assert [(row["namespace"], row["task"], row["episodes"]) for row in found["tasks"]] == [
+        ("alice", "corridor", 3),
+        ("bob", None, 0),
+        ("bob", "maze", 1),
+    ]
+    assert found["bytes"] == kept.stat().st_size
+    assert [row["namespace"] for row in parsed(memory, "stats", kept, "--namespace", "alice")["tasks"]] == ["alice"]
+    assert "schema version 1" in run(memory, "stats", kept).output
+
+
+@pytest.mark.parametrize(("said", "rating"), [("up", 1.0), ("down", -1.0), ("-0.5", -0.5), ("0.25", 0.25), ("0", 0.0)])
+def test_feedback(kept: Path, said: str, rating: float) -> None:
+    episode = parsed(memory, "list", kept, "--episodes", "--namespace", "alice")[0]
+    done = parsed(feedback, kept, episode["episode_id"], said)
+    assert (done["rating"], done["namespace"], done["applied"]) == (rating, "alice", True)
+    with EpisodicMemory.open(kept, mode="ro") as opened:
+        found = opened.episode(episode["episode_id"], namespace="alice")
+    assert (found.rating, found.gate.signed) == (rating, done["gate"])
+    result = run(feedback, kept, episode["episode_id"], "down", "--namespace", "alice")
+    assert result.output.startswith("rated -1; the gate is now ")
+
+
+@pytest.mark.parametrize("said", ["sideways", "2", "nan", "--up"])
+def test_feedback_that_is_no_rating(kept: Path, said: str) -> None:
+    episode = parsed(memory, "list", kept, "--episodes")[0]
+    result = run(feedback, kept, episode["episode_id"], said)
+    assert result.exit_code == 2
+    assert f"'{said}' is not up, down or a number from -1 to 1" in result.output
+
+
+def test_what_is_not_there(kept: Path) -> None:
+    gone = kept.with_name("gone.db")
+    calls: list[tuple[click.Command, list[object], str]] = [
+        (memory, ["list", gone], "gone.db: no such file"),
+        (memory, ["show", gone, 1], "gone.db: no such file"),
+        (memory, ["stats", gone], "gone.db: no such file"),
+        (feedback, [gone, "x", "up"], "gone.db: no such file"),
+        (memory, ["show", kept, 99], "no template 99; list them with: holdfast memory list"),
+        (memory, ["show", kept, "9" * 40], "no episode 9999"),
+        (memory, ["show", kept, 1, "--namespace", "bob"], "no template 1;"),
+        (feedback, [kept, "x", "up"], "no episode x; list them with: holdfast memory list .* --episodes"),
+        (memory, ["list", kept, "--namespace", "alise"], "no namespace 'alise'; did you mean 'alice'?"),
+        (memory, ["stats", kept, "--namespace", "zoe"], "no namespace 'zoe'; there are: alice, bob"),
+    ]
+    for command, arguments, message in calls:
+        with pytest.raises(NotFoundError, match=message) as raised:
+            command.main([str(argument) for argument in arguments], standalone_mode=False)
+        assert "\n" not in str(raised.value)
+        assert isinstance(raised.value, HoldfastError)
+    assert not gone.exists()
+
+
+def test_looking_writes_nothing(kept: Path) -> None:
+    before = kept.read_bytes()
+    for arguments in (["list", kept], ["show", kept, 1], ["stats", kept]):
+        assert run(memory, *arguments).exit_code == 0
+    assert kept.read_bytes() == before
+
+
+def test_every_command_has_help_with_an_example() -> None:
+    for command in (memory, feedback, *memory.commands.values()):
+        text = run(command, "--help").output
+        assert "Example:\n    holdfast " in text
+        assert command.get_short_help_str()
+
+
+def test_a_process_of_its_own(kept: Path, root: Path, clean_environment: dict[str, str]) -> None:
+    """The command works without anything that this test imported, and help imports nothing heavy."""
+    script = "import sys; from retention.memory.commands import memory; memory()"
+    done = subprocess.run(
+        [sys.executable, "-c", script, "list", str(kept), "--json"],
+        cwd=root,
+        env=clean_environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert len(json.loads(done.stdout)) == 5
+    script = (
+        "import sys; from retention.memory.commands import memory; memory(['--help'], standalone_mode=False);"
+        "print([name for name in ('numpy', 'sqlite_utils', 'torch') if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=root, env=clean_environment, capture_output=True, text=True, check=True
+    )
+    assert done.stderr == "[]\n"

@@ -1,0 +1,176 @@
+"""Several threads and processes on one file, and processes that die."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from retention import EpisodeDraft, EpisodicMemory, MemoryFileError, Transitions
+
+Draft = Callable[..., EpisodeDraft]
+Steps = Callable[..., Transitions]
+
+# Commits episodes on transitions that all writers share, and says each one's id as soon as it is kept.
+WRITER = """
+import itertools, sys
+import numpy as np
+from retention import EpisodeDraft, EpisodicMemory, Transitions
+
+path, episodes, rows = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+at = np.arange(rows, dtype=np.float32)[:, None]
+visits = Transitions(
+    key=at, action=np.zeros(rows, np.int64), reward=np.ones(rows), next_key=at + 1, terminated=np.zeros(rows, np.bool_)
+)
+with EpisodicMemory.open(path) as memory:
+    print("ready", flush=True)
+    for number in range(1, episodes + 1) if episodes else itertools.count(1):
+        draft = EpisodeDraft(
+            namespace="alice", task="corridor", number=number, seed=1, return_=1.0, length=1, success=None, seconds=0
+        )
+        print(memory.commit_episode(draft, visits).episode_id, flush=True)
+"""
+
+
+def start(root: Path, path: Path, episodes: int, rows: int) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path), str(episodes), str(rows)],
+        cwd=root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_two_processes_lose_nothing(root: Path, path: Path) -> None:
+    """Both open a file that is not there yet, and write the same templates at the same time."""
+    writers = [start(root, path, episodes=40, rows=20) for _ in range(2)]
+    outputs = [writer.communicate(timeout=60) for writer in writers]
+    assert [writer.returncode for writer in writers] == [0, 0], outputs
+    said = [line for output, _ in outputs for line in output.split() if line != "ready"]
+    with EpisodicMemory.open(path) as memory:
+        assert memory.verify() == []
+        assert {episode.episode_id for episode in memory.episodes(namespace="alice")} == set(said)
+        assert len(said) == 80
+        rows, _ = memory.transitions(namespace="alice", task="corridor")
+        assert rows.count.tolist() == [80] * 20
+        assert rows.reward.tolist() == [1.0] * 20
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs a signal that cannot be caught")
+def test_a_killed_writer_leaves_all_that_it_reported(root: Path, path: Path) -> None:
+    said: list[str] = []
+    moments = random.Random(0)
+    for _ in range(4):
+        writer = start(root, path, episodes=0, rows=200)
+        assert writer.stdout is not None
+        assert writer.stderr is not None
+        assert writer.stdout.readline() == "ready\n"
+        time.sleep(moments.uniform(0.01, 0.25))
+        writer.kill()
+        said += writer.stdout.read().split()
+        writer.stdout.close()
+        writer.stderr.close()
+        writer.wait()
+        with EpisodicMemory.open(path) as memory:
+            assert memory.verify() == []
+            kept = [episode.episode_id for episode in memory.episodes(namespace="alice")]
+            assert set(said) <= set(kept)
+            rows, _ = memory.transitions(namespace="alice", task="corridor")
+            assert set(rows.count.tolist()) == {len(kept)}  # each episode is there as a whole
+    assert len(said) > 10
+
+
+def test_threads_share_a_memory(path: Path, draft: Draft, steps: Steps) -> None:
+    for place in (path, None):
+        with EpisodicMemory.open(place) as memory, ThreadPoolExecutor(4) as pool:
+            futures = [pool.submit(memory.commit_episode, draft(), steps(1, 2, 3)) for _ in range(40)]
+            found = [future.result().episode_id for future in futures]
+            assert {episode.episode_id for episode in memory.episodes(namespace="alice")} == set(found)
+            rows, revision = memory.transitions(namespace="alice", task="corridor")
+            assert (rows.count.tolist(), revision) == ([40] * 3, 40)
+
+
+def test_threads_that_ended_leave_no_connection_open(path: Path, draft: Draft) -> None:
+    with EpisodicMemory.open(path) as memory:
+        for _ in range(30):
+            thread = threading.Thread(target=memory.episodes, kwargs={"namespace": "alice"})
+            thread.start()
+            thread.join()
+        assert len(memory._connections._seats) <= 2
+
+
+def test_changes_of_others_are_noticed(path: Path, draft: Draft) -> None:
+    with EpisodicMemory.open(path) as memory, EpisodicMemory.open(path) as other:
+        assert not memory.changed_elsewhere()
+        memory.commit_episode(draft())
+        assert not memory.changed_elsewhere()
+        other.commit_episode(draft())
+        assert memory.changed_elsewhere()
+        assert not memory.changed_elsewhere()
+        assert memory.episode_count(namespace="alice", task="corridor") == 2
+
+
+def in_child(work: Callable[[], None]) -> int:
+    """Run something in a forked child and return its exit code."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            work()
+            code = 0
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_does_not_use_its_parents_connection(path: Path, draft: Draft, steps: Steps) -> None:
+    """The child writes while the parent closes the file, which removes the log unless SQLite sees that it is in use."""
+    with EpisodicMemory.open(path) as memory:
+        memory.commit_episode(draft(), steps(1))
+        asked, answered = os.pipe()
+        go, ready = os.pipe()
+
+        def work() -> None:
+            memory.commit_episode(draft(), steps(1))
+            os.write(answered, b"x")
+            os.read(go, 1)
+            memory.commit_episode(draft(), steps(1))
+            memory.close()
+
+        child = threading.Thread(target=lambda: codes.append(in_child(work)))
+        codes: list[int] = []
+        child.start()
+        os.read(asked, 1)
+        memory.commit_episode(draft(), steps(1))
+    os.write(ready, b"x")
+    child.join()
+    for descriptor in (asked, answered, go, ready):
+        os.close(descriptor)
+    assert codes == [0]
+    with EpisodicMemory.open(path) as memory:
+        assert memory.transitions(namespace="alice", task="corridor")[0].count.tolist() == [4]
+        assert memory.verify() == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_memory_without_a_file_stays_in_its_process(draft: Draft) -> None:
+    with EpisodicMemory.open(None) as memory:
+
+        def work() -> None:
+            with pytest.raises(MemoryFileError, match="does not cross a fork"):
+                memory.commit_episode(draft())
+
+        assert in_child(work) == 0
+        memory.commit_episode(draft())
+        assert memory.episode_count(namespace="alice", task="corridor") == 1
