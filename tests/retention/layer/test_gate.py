@@ -1,0 +1,38 @@
+"""The write gate and what it judges by."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from retention.layer.gate import WriteGate, novelty, read_error
+
+
+def test_the_gate_is_the_formula_and_starts_between_its_ends():
+    gate = WriteGate()
+    with torch.no_grad():
+        known, new = gate(*torch.tensor([[[0.0, 1.0]], [[0.0, 0.5]], [[0.0, 0.0]]])).sigmoid()[0].tolist()
+    assert known == pytest.approx(1 / (1 + math.exp(0.5)))
+    assert new == pytest.approx(1 / (1 + math.exp(-1.0)))
+    with torch.no_grad():
+        gate.weight.copy_(torch.tensor([2.0, -1.0, 3.0]))
+        gate.bias.fill_(0.25)
+        logit = gate(torch.tensor([[0.5]]), torch.tensor([[0.3]]), torch.tensor([[-0.2]])).item()
+    assert logit == pytest.approx(2 * 0.5 - 0.3 - 3 * 0.2 + 0.25)
+
+
+def test_novelty():
+    cosine = torch.tensor([[[0.2, 0.9, 0.5], [-0.3, -0.9, 0.99]], [[0.2, 0.9, 0.5], [0.1, 0.2, 0.3]]])
+    occupied = torch.tensor([[True, True, False], [False, False, False]])
+    torch.testing.assert_close(novelty(cosine, occupied), torch.tensor([[0.1, 1.0], [1.0, 1.0]]))
+
+
+def test_read_error():
+    value, answer = torch.randn(2, 3, 4, 5, dtype=torch.float64), torch.randn(2, 3, 4, 5, dtype=torch.float64)
+    got = read_error(value, answer)
+    for b in range(2):
+        for c in range(4):
+            squares = [(value[b, h, c, d] - answer[b, h, c, d]).item() ** 2 for h in range(3) for d in range(5)]
+            assert got[b, c].item() == pytest.approx(math.sqrt(sum(squares) / 15))
