@@ -1,0 +1,27 @@
+from .agent import Agent as Agent
+from .history import EpisodeResult as EpisodeResult
+from .history import History as History
+from .policies.idle import IdlePolicy as IdlePolicy
+from .policies.protocol import Experience as Experience
+from .policies.protocol import Policy as Policy
+from .policies.protocol import Task as Task
+from .policies.retention import RetentionPolicy as RetentionPolicy
+from .recall.config import RecallConfig as RecallConfig
+from .recall.slots import Recollection as Recollection
+from .tasks import make_env as make_env
+from .tasks import task_name as task_name
+
+__all__ = [
+    "Agent",
+    "EpisodeResult",
+    "Experience",
+    "History",
+    "IdlePolicy",
+    "Policy",
+    "RecallConfig",
+    "Recollection",
+    "RetentionPolicy",
+    "Task",
+    "make_env",
+    "task_name",
+]

@@ -1,0 +1,5 @@
+"""``python -m agent`` is the ``holdfast`` command."""
+
+from .command import main
+
+main()

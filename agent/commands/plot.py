@@ -1,0 +1,67 @@
+"""The returns of a run as a picture."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retention import HoldfastError, MissingExtraError
+
+_WINDOW = 20
+_SUFFIXES = (".png", ".svg", ".pdf")
+_EARLIER, _NOW = "#999999", "#0072B2"  # Okabe and Ito's palette: told apart by colour-blind readers too
+
+
+def check_plot(path: str) -> None:
+    """Check that a picture can be drawn, before the long work and not after it.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+        HoldfastError: the folder does not exist, or the format is unknown.
+    """
+    if find_spec("matplotlib") is None:
+        raise MissingExtraError("--plot", "plot")
+    target = Path(path)
+    if target.suffix.lower() not in _SUFFIXES:
+        raise HoldfastError(f"--plot {path} must end in one of {', '.join(_SUFFIXES)}")
+    if not target.absolute().parent.is_dir():
+        raise HoldfastError(f"--plot {path}: there is no folder {target.absolute().parent}")
+
+
+def draw_returns(
+    path: Path, *, earlier: NDArray[np.float64], returns: NDArray[np.float64], title: str, frozen: bool
+) -> None:
+    """Draw each episode's return and the running mean, over all sessions; a line marks where this one began.
+
+    Args:
+        path: where to.
+        earlier: returns of earlier sessions, ``[episodes]``.
+        returns: returns of this one, ``[episodes]``.
+        title: of the picture.
+        frozen: whether this session only acted.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    every = np.concatenate([earlier, returns])
+    episode = np.arange(1, len(every) + 1)
+    window = min(_WINDOW, len(every))
+    mean = np.convolve(every, np.ones(window) / window, mode="valid")
+    figure, axes = plt.subplots(figsize=(7.0, 3.8), layout="constrained")
+    axes.scatter(episode[: len(earlier)], earlier, s=9, color=_EARLIER, label="earlier sessions" if len(earlier) else None)
+    label = "this session (frozen)" if frozen else "this session"
+    axes.scatter(episode[len(earlier) :], returns, s=9, color=_NOW, label=label)
+    axes.plot(episode[window - 1 :], mean, color="black", linewidth=1.5, label=f"mean of {window}")
+    if len(earlier):
+        axes.axvline(len(earlier) + 0.5, color="black", linestyle=":", linewidth=1.0)
+    axes.set(title=title, xlabel="episode", ylabel="return")
+    axes.legend(frameon=False)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    figure.savefig(path, dpi=150)
+    plt.close(figure)

@@ -1,0 +1,135 @@
+"""``holdfast run``: an agent on a gymnasium task, from the command line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from ..history import EpisodeResult
+
+
+@click.command()
+@click.argument("env_id")
+@click.option("--episodes", type=click.IntRange(min=1), default=100, show_default=True, help="How many to play.")
+@click.option(
+    "--memory",
+    "path",
+    type=click.Path(dir_okay=False),
+    envvar="HOLDFAST_MEMORY",
+    help="The memory file, made if new, else learned on. Without it nothing is kept. [env: HOLDFAST_MEMORY]",
+)
+@click.option("--namespace", default="default", show_default=True, help="Whose memory it is.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The same seed, the same run.")
+@click.option("--env-arg", "env_args", multiple=True, metavar="KEY=VALUE", help="Argument of the environment.")
+@click.option("--max-episode-steps", type=click.IntRange(min=1), help="Truncate episodes after so many steps.")
+@click.option("--frozen", is_flag=True, help="Act on what the memory holds; write nothing.")
+@click.option("--no-recall", is_flag=True, help="Act without the memory, to see what it is worth.")
+@click.option(
+    "--gate",
+    "admit",
+    type=click.Choice(["both", "success"]),
+    default="both",
+    show_default=True,
+    help="Write failures too, as evidence against, or successes only.",
+)
+@click.option("--ask", is_flag=True, help="Ask for a rating after each episode.")
+@click.option("--plot", type=click.Path(dir_okay=False), help="Draw the returns to this file (png, svg or pdf).")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option(
+    "--display",
+    type=click.Choice(["auto", "plain", "none"]),
+    default="auto",
+    show_default=True,
+    help="Progress on stderr: a live line on a terminal, plain lines, or none.",
+)
+def run(
+    env_id: str,
+    episodes: int,
+    path: str | None,
+    namespace: str,
+    seed: int,
+    env_args: tuple[str, ...],
+    max_episode_steps: int | None,
+    frozen: bool,
+    no_recall: bool,
+    admit: str,
+    ask: bool,
+    plot: str | None,
+    as_json: bool,
+    display: str,
+) -> None:
+    """Run an agent on a gymnasium task.
+
+    ENV_ID is a gymnasium id, or module:EnvId for an environment that your own module registers.
+
+    \b
+    Example:
+      holdfast run FrozenLake-v1 --env-arg is_slippery=false --episodes 40 --memory lake.db
+      holdfast run CartPole-v1 --episodes 90 --memory cart.db --plot cart.png
+      holdfast run my_module:MyEnv-v0 --seed 1 --json
+    """
+    if ask and frozen:
+        raise click.UsageError("--ask writes ratings and --frozen writes nothing: choose one")
+    arguments = dict(_argument(each) for each in env_args)
+    if plot is not None:
+        from .plot import check_plot
+
+        check_plot(plot)
+
+    import torch
+
+    from ..tasks import make_env
+    from .session import Session
+
+    torch.set_num_threads(1)  # the tensors are small, and sums of one thread are the same on every machine's count
+    with make_env(env_id, arguments, max_episode_steps=max_episode_steps) as env:
+        session = Session(
+            env=env,
+            env_id=env_id,
+            path=path,
+            namespace=namespace,
+            seed=seed,
+            frozen=frozen,
+            recall=not no_recall,
+            admit="success" if admit == "success" else "both",
+        )
+        try:
+            session.run(episodes, display="none" if display == "auto" and ask else display, rate=_ask if ask else None)
+        finally:
+            session.report(as_json=as_json, plot=plot)
+
+
+def _ask(result: EpisodeResult) -> float | None:
+    """Ask for a rating on stderr; Enter, or the end of the input, leaves the episode unrated."""
+    answers = {"u": 1.0, "up": 1.0, "d": -1.0, "down": -1.0, "": None}
+    question = f"episode {result.episode}: return {result.return_:g} in {result.length} steps. [u]p, [d]own, Enter to skip"
+    while True:
+        try:
+            answer = click.prompt(question, default="", show_default=False, err=True).strip().lower()
+        except click.Abort:
+            raise KeyboardInterrupt from None
+        if answer in answers:
+            return answers[answer]
+        click.echo(f"{answer!r} is none of u, d and Enter", err=True)
+
+
+def _argument(text: str) -> tuple[str, Any]:
+    """Split ``key=value``; the value is a Python or JSON literal, else a string.
+
+    Raises:
+        click.BadParameter: there is no ``=``, or no key before it.
+    """
+    import ast
+    import json
+
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise click.BadParameter(f"{text!r} is not KEY=VALUE", param_hint="--env-arg")
+    for parse in (json.loads, ast.literal_eval):
+        try:
+            return name, parse(value)
+        except (ValueError, SyntaxError):
+            continue
+    return name, value

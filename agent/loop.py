@@ -1,0 +1,101 @@
+"""The loop between a policy and one environment."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium
+
+from retention import EnvironmentFaultError
+
+from .policies.protocol import Policy
+from .seeding import episode_rng, episode_seed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Played:
+    """An episode that has just ended.
+
+    Attributes:
+        number: of the episode, from 1.
+        seed: with which the environment was reset; None where a vector environment reset itself.
+        return_: sum of rewards.
+        length: steps.
+        success: what the environment itself said in ``info``, if it did.
+        seconds: wall time of the episode.
+        lane: which environment of a vector it ran in.
+    """
+
+    number: int
+    seed: int | None
+    return_: float
+    length: int
+    success: bool | None
+    seconds: float
+    lane: int = 0
+
+
+def play(env: gymnasium.Env[Any, Any], policy: Policy, *, first: int, episodes: int, seed: int) -> Iterator[Played]:
+    """Play episodes one after the other; each is yielded as soon as it ends, before the next one starts.
+
+    Args:
+        env: a single environment.
+        policy: what acts; ``begin`` was called.
+        first: number of the first episode.
+        episodes: how many.
+        seed: of the run.
+
+    Raises:
+        EnvironmentFaultError: the environment raised, or sent NaN or infinity.
+    """
+    for number in range(first, first + episodes):
+        started = time.perf_counter()
+        reset_seed = episode_seed(seed, number)
+        try:
+            observation, info = env.reset(seed=reset_seed)
+        except Exception as error:
+            raise environment_fault("reset", number, 0, error) from error
+        total, length, over = 0.0, 0, False
+        policy.start_episode(observation, episode_rng(seed, number))
+        while not over:
+            action = policy.act()
+            try:
+                observation, reward, terminated, truncated, info = env.step(action)
+            except Exception as error:
+                raise environment_fault("step", number, length + 1, error) from error
+            earned = float(reward)
+            length += 1
+            total += earned
+            over = terminated or truncated
+            if not math.isfinite(earned):
+                raise EnvironmentFaultError(f"the reward is {earned} at step {length} of episode {number}")
+            try:
+                policy.observe(earned, observation, bool(terminated), bool(truncated))
+            except EnvironmentFaultError as error:
+                raise EnvironmentFaultError(f"step {length} of episode {number}: {error}") from error
+        yield Played(
+            number=number,
+            seed=reset_seed,
+            return_=total,
+            length=length,
+            success=success_in(info),
+            seconds=time.perf_counter() - started,
+        )
+
+
+def environment_fault(what: str, number: int, step: int, error: Exception) -> EnvironmentFaultError:
+    """Say in one line that an environment raised, and where."""
+    said = " ".join(str(error).split())
+    return EnvironmentFaultError(
+        f"the environment's {what} raised in episode {number}, step {step}: {type(error).__name__}: {said}"
+    )
+
+
+def success_in(info: Mapping[str, Any]) -> bool | None:
+    """Return what an environment says of success in its last info, ``is_success`` or ``success``; None if nothing."""
+    said = info.get("is_success", info.get("success"))
+    return None if said is None else bool(said)

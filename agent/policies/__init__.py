@@ -1,0 +1,1 @@
+"""What chooses actions: the protocol, the retention policy, and one that does nothing."""

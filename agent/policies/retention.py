@@ -1,0 +1,250 @@
+"""The retention policy: it acts by reading the memory, and learns by writing to it and sweeping it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retention import Transitions, UnsupportedSpaceError
+
+from ..recall.config import RecallConfig
+from ..recall.keys import KeySpace, action_count, key_space
+from ..recall.pace import Pace
+from ..recall.slots import Recollection, TransitionSlots
+from .protocol import Experience, Task
+
+_TIE = 1e-6  # values closer than this, relative to the best, are a tie
+_RECEIPT = 64  # templates that a receipt names at most: those that acting relied on most
+_SETTLING_SWEEPS = 500  # at most, for values that an earlier session had no time to save
+_ROWS_PER_SWEEP = 2000  # symbolic states up to which every decision is followed by a sweep
+
+
+@dataclass(kw_only=True)
+class _Lane:
+    """One environment's episode in progress."""
+
+    rng: np.random.Generator
+    key: NDArray[np.float32]
+    ahead: Recollection | None = None
+    start_key: NDArray[np.float32] | None = None
+    action: int = 0
+    expected: float = 0.0
+    steps_held: int = 0
+    reward: float = 0.0
+    discounted: float = 0.0
+    weight: float = 1.0
+    steps: int = 0
+    visits: list[tuple[int, float]] = field(default_factory=list)
+    recalled: list[tuple[NDArray[np.int64], NDArray[np.float64]]] = field(default_factory=list)
+
+
+@final
+class RetentionPolicy:
+    """Acts greedily on what the retention read recalls; what memory does not know looks promising.
+
+    A template is a transition. To act, the slots nearest to the observation are retrieved for each action and attended
+    with the retention layer's read; its null slot carries the optimistic value, so exploration is the null mass and
+    there is no epsilon. To learn, transitions are written and a few Bellman sweeps run over the slots. There is no
+    gradient and no table of values beside the memory.
+    """
+
+    def __init__(self, config: RecallConfig | None = None) -> None:
+        """Start unbound.
+
+        Args:
+            config: settings of the recall head; the defaults serve every task.
+        """
+        self.config = config or RecallConfig()
+
+    def begin(self, task: Task) -> None:
+        """Get ready for a task, knowing nothing of it.
+
+        Raises:
+            UnsupportedSpaceError: the observation or action space cannot be served yet.
+        """
+        self._task = task
+        self._keys: KeySpace = key_space(task.observation_space)
+        self._actions, self._first_action = action_count(task.action_space)
+        self._slots = self._new_slots()
+        self._pace = Pace(self._keys.width)
+        self._lanes: dict[int, _Lane] = {}
+        self._low, self._high = np.inf, -np.inf
+
+    def _new_slots(self) -> TransitionSlots:
+        return TransitionSlots(self._keys, self._actions, self.config)
+
+    @property
+    def _hold(self) -> int:
+        return 1 if self._keys.exact else self._pace.hold or 1
+
+    def restore(self, transitions: Transitions, settings: Mapping[str, Any] | None, *, swept: bool) -> None:
+        """Take in templates and, at the start of a session, the settings of an earlier one.
+
+        Raises:
+            UnsupportedSpaceError: the templates are of another observation or action space than the task's.
+        """
+        self._check(transitions)
+        if settings:
+            self._low, self._high = settings["return_low"], settings["return_high"]
+            self._slots.rating_unit = self._rating_unit()
+            self._slots.best_return = settings["best_return"]
+            if not self._keys.exact:
+                self._pace.restore(settings["pace"])
+                self._slots.set_scale(np.array(settings["scale"], np.float32))
+        self._slots.load(transitions)
+        self._slots.settle(self._slots.best_return)
+        if self.config.enabled and not swept and len(transitions):
+            self._slots.sweep(_SETTLING_SWEEPS)
+
+    def _check(self, transitions: Transitions) -> None:
+        if not len(transitions):
+            return
+        highest = int(transitions.action.max())
+        if transitions.width != self._keys.width or highest >= self._actions:
+            raise UnsupportedSpaceError(
+                f"the memory's templates of this task have keys of {transitions.width} numbers and actions up to "
+                f"{highest}, but the environment has {self._keys.width} and {self._actions - 1}: they are two tasks, "
+                "so give this one another namespace"
+            )
+
+    def start_episode(self, observation: Any, rng: np.random.Generator, *, lane: int = 0) -> None:
+        """Begin an episode at its first observation."""
+        self._lanes[lane] = _Lane(rng=rng, key=self._keys.key(observation))
+
+    def act(self, *, lane: int = 0) -> int:
+        """Choose the action of the highest recalled value, ties at random; a held action goes on."""
+        now = self._lanes[lane]
+        if now.start_key is None:
+            now.start_key, now.steps_held, now.reward = now.key, 0, 0.0
+            now.action = self._choose(now)
+        return self._first_action + now.action
+
+    def recall(self, observation: Any) -> Recollection:
+        """Return what memory holds about an observation: values, null mass, slots and attention per action."""
+        return self._read(self._keys.key(observation))
+
+    def _read(self, key: NDArray[np.float32]) -> Recollection:
+        return self._slots.read(key, null_value=self._slots.lowest if self._task.frozen else None)
+
+    def _choose(self, now: _Lane) -> int:
+        if not self.config.enabled:
+            now.expected = self._slots.optimism
+            return int(now.rng.integers(self._actions))
+        recollection = now.ahead or self._read(now.key)
+        best = recollection.values.max()
+        tied = np.flatnonzero(recollection.values >= best - _TIE * max(1.0, abs(best)))
+        action = int(tied[0] if len(tied) == 1 else now.rng.choice(tied))
+        now.expected = float(recollection.values[action])
+        if not self._task.frozen:
+            now.recalled.append((recollection.slots[action].copy(), recollection.weights[action]))
+        return action
+
+    def observe(
+        self, reward: float, observation: Any, terminated: bool, truncated: bool, *, lane: int = 0
+    ) -> None:
+        """See what the action led to; write the transition once the action is no longer held."""
+        now = self._lanes[lane]
+        next_key = self._keys.key(observation)
+        if not self._keys.exact and not self._task.frozen:
+            self._pace.observe(now.key, next_key)
+        now.key = next_key
+        now.reward += reward
+        now.steps += 1
+        now.steps_held += 1
+        if now.steps_held < self._hold and not terminated and not truncated:
+            return
+        if not self._task.frozen:
+            self._write(now, terminated)
+        now.start_key = None
+
+    def _write(self, now: _Lane, terminated: bool) -> None:
+        assert now.start_key is not None  # act comes before observe
+        slot = self._slots.write(now.start_key, now.action, now.reward, now.key, terminated, value=now.expected)
+        if slot is not None:
+            now.visits.append((slot, now.reward))
+        now.discounted += now.weight * now.reward
+        now.weight *= self.config.discount
+        if self.config.enabled:
+            self._back_up(now, slot)
+
+    def _back_up(self, now: _Lane, slot: int | None) -> None:
+        """Let the new slot have a value at once, and from time to time sweep all of them."""
+        now.ahead = None
+        if self._keys.exact:
+            if now.steps % (1 + len(self._slots) // _ROWS_PER_SWEEP) == 0:
+                self._slots.sweep(self.config.sweeps_exact)
+        elif now.steps % self.config.sweep_every < self._hold:
+            self._slots.rescale(self._pace.spread)
+            self._slots.sweep(self.config.sweeps_near)
+        else:
+            now.ahead = self._read(now.key)  # acting comes here next: one read serves both
+            if slot is not None:
+                self._slots.back_up(slot, float(now.ahead.values.max()))
+
+    def end_episode(self, return_: float, *, lane: int = 0) -> Experience:
+        """Sweep what was learned and offer the episode's transitions."""
+        now = self._lanes.pop(lane)
+        if self._task.frozen:
+            return Experience()
+        replace = not self._keys.exact and self._pace.settle() and self._hold > 1
+        if replace:
+            self._slots = self._new_slots()
+            now.visits.clear()
+            now.recalled.clear()
+        self._low, self._high = min(self._low, return_), max(self._high, return_)
+        self._slots.rating_unit = self._rating_unit()
+        self._slots.settle(max(self._slots.best_return, now.discounted))
+        if self.config.enabled:
+            self._slots.rescale(self._pace.spread)
+            self._slots.sweep(self.config.sweeps_after)
+        slots = tuple(slot for slot, _ in now.visits)
+        return Experience(
+            transitions=self._slots.visited(slots, [reward for _, reward in now.visits]),
+            slots=slots,
+            recalled=self._receipt(now),
+            replace=replace,
+        )
+
+    def _rating_unit(self) -> float:
+        """A full rating is worth the spread of the returns met so far, or 1 while there is none."""
+        spread = self._high - self._low
+        return float(spread) if 0.0 < spread < np.inf else 1.0
+
+    def _receipt(self, now: _Lane) -> dict[int, float]:
+        """Sum the attention per template over the episode; keep the templates that acting relied on most."""
+        if not now.recalled:
+            return {}
+        slots = np.concatenate([slots for slots, _ in now.recalled])
+        weights = np.concatenate([weights for _, weights in now.recalled])
+        mass = np.bincount(slots, weights, minlength=len(self._slots))
+        ids = self._slots.columns.id[: len(mass)]
+        known = np.flatnonzero((mass > 0.0) & (ids > 0))
+        most = known[np.argsort(-mass[known], kind="stable")[:_RECEIPT]]
+        return {int(ids[slot]): float(mass[slot]) for slot in most}
+
+    def stored(self, experience: Experience, template_ids: NDArray[np.int64]) -> None:
+        """Note under which ids the memory keeps the visited slots."""
+        for slot, template in zip(experience.slots, template_ids, strict=True):
+            if template:
+                self._slots.bind(slot, int(template))
+
+    def settings(self) -> dict[str, Any]:
+        """Return the pace, the scale and the range of returns."""
+        scale = self._slots.scale
+        return {
+            "best_return": self._slots.best_return,
+            "return_low": self._low if np.isfinite(self._low) else 0.0,
+            "return_high": self._high if np.isfinite(self._high) else 0.0,
+            "pace": None if self._keys.exact else self._pace.state(),
+            "scale": None if scale is None else scale.tolist(),
+        }
+
+    def values(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return the ids of the stored slots and their swept values."""
+        columns, size = self._slots.columns, len(self._slots)
+        known = np.flatnonzero(columns.id[:size] > 0)
+        return columns.id[known], columns.value[known]

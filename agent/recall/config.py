@@ -1,0 +1,55 @@
+"""The settings of the recall head."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecallConfig:
+    """How templates are retrieved, attended and swept. One setting serves every task; nothing is chosen by its name.
+
+    Attributes:
+        enabled: False takes the memory away from acting: every read is the null slot's (an ablation).
+        discount: of the future, per decision.
+        null_mass: mass of the null slot for symbolic keys, in visits.
+        neighbours: how many slots of each action are read per dimension of a real key (at most 64 in all).
+        beta: how fast the attention falls with the squared distance, for real keys in units of their spread.
+        null_distance: where the null slot stands, for real keys in units of their spread.
+        capacity: the most slots of one task in memory.
+        sweeps_after: sweeps after an episode, at most.
+        sweeps_exact: sweeps after a decision within an episode, at most, for symbolic keys.
+        sweeps_near: sweeps within an episode, each time, at most, for real keys.
+        sweep_every: environment steps between these, for real keys.
+        tolerance: sweeps stop when no value moves by more, relative to the largest value.
+    """
+
+    enabled: bool = True
+    discount: float = 0.99
+    null_mass: float = 0.3
+    neighbours: int = 8
+    beta: float = 3.0
+    null_distance: float = 1.25
+    capacity: int = 20_000
+    sweeps_after: int = 50
+    sweeps_exact: int = 5
+    sweeps_near: int = 10
+    sweep_every: int = 20
+    tolerance: float = 1e-5
+
+    def __post_init__(self) -> None:
+        """Check every value.
+
+        Raises:
+            ValueError: a value is out of its range.
+        """
+        if not 0.0 < self.discount < 1.0:
+            raise ValueError(f"discount must lie in (0, 1), got {self.discount}")
+        for name in ("null_mass", "beta", "null_distance"):
+            if not 0.0 < getattr(self, name) < float("inf"):
+                raise ValueError(f"{name} must be positive and finite, got {getattr(self, name)}")
+        for name in ("neighbours", "capacity", "sweeps_after", "sweeps_exact", "sweeps_near", "sweep_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.tolerance < 0.0:
+            raise ValueError(f"tolerance must not be negative, got {self.tolerance}")

@@ -1,0 +1,248 @@
+"""The slots of one task: written as transitions, valued by sweeps, read to act."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from retention import Transitions, attend
+
+from .columns import Columns
+from .config import RecallConfig
+from .exact import ExactRetrieval
+from .keys import KeySpace
+from .near import NearRetrieval
+from .sweep import optimistic_value, sweep
+
+_MOST_NEIGHBOURS = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recollection:
+    """What one read recalled for an observation.
+
+    Attributes:
+        values: the value of each action, ``[actions]``.
+        null_mass: the attention on the null slot, ``[actions]``: 1 where memory knows nothing of the action.
+        slots: the slots retrieved, ``[actions, k]``.
+        weights: the attention on them, ``[actions, k]``.
+    """
+
+    values: NDArray[np.float64]
+    null_mass: NDArray[np.float64]
+    slots: NDArray[np.int64]
+    weights: NDArray[np.float64]
+
+
+@final
+class TransitionSlots:
+    """Transitions as slots: key and action, to reward, next key and whether it ended; each with a value q.
+
+    Attributes:
+        optimism: the value of the null slot.
+        best_return: the highest discounted return of an episode so far.
+        rating_unit: what a full rating of 1 is worth, in the environment's reward units.
+    """
+
+    def __init__(self, keys: KeySpace, actions: int, config: RecallConfig) -> None:
+        """Start empty."""
+        self.columns = Columns(keys.width)
+        self.optimism = 1.0
+        self.best_return = 0.0
+        self.rating_unit = 1.0
+        self._config = config
+        self._slot_of_id: dict[int, int] = {}
+        self._retrieval: ExactRetrieval | NearRetrieval
+        if keys.exact:
+            self._retrieval = ExactRetrieval(actions, null_mass=config.null_mass)
+        else:
+            self._retrieval = NearRetrieval(
+                actions,
+                keys.width,
+                neighbours=min(config.neighbours * keys.width, _MOST_NEIGHBOURS),
+                beta=config.beta,
+                null_distance=config.null_distance,
+            )
+
+    def __len__(self) -> int:
+        """Return how many slots are filled."""
+        return self.columns.size
+
+    @property
+    def full(self) -> bool:
+        """Whether the capacity is reached: then what is known is kept, and new slots are not taken."""
+        return len(self) >= self._config.capacity
+
+    def read(self, key: NDArray[np.float32], *, null_value: float | None = None) -> Recollection:
+        """Read the value of every action at a key.
+
+        Args:
+            key: ``[width]``.
+            null_value: the value of the null slot; the optimistic one by default.
+        """
+        retrieved = self._retrieval.near(key, self.columns)
+        value = torch.from_numpy(self.columns.value)[retrieved.index].to(retrieved.scores.dtype)
+        output, weights, null_mass = attend(
+            retrieved.scores,
+            value,
+            null_score=self._retrieval.null_score,
+            null_value=self.optimism if null_value is None else null_value,
+        )
+        return Recollection(
+            values=output.double().numpy(),
+            null_mass=null_mass.double().numpy(),
+            slots=retrieved.index.numpy(),
+            weights=weights.double().numpy(),
+        )
+
+    def write(
+        self,
+        key: NDArray[np.float32],
+        action: int,
+        reward: float,
+        next_key: NDArray[np.float32],
+        terminated: bool,
+        *,
+        value: float,
+    ) -> int | None:
+        """Write one visited transition; the same symbolic transition merges: its count grows, its reward averages.
+
+        Args:
+            key: where it began, ``[width]``.
+            action: what was done.
+            reward: what it earned.
+            next_key: where it led, ``[width]``.
+            terminated: whether the episode was over there.
+            value: q of a new slot until it is backed up: what was expected of the action.
+
+        Returns:
+            The slot, or None if the memory is full and the transition is new.
+        """
+        slot = self._retrieval.find(key, action, next_key, terminated)
+        if slot is not None:
+            self.columns.count[slot] += 1.0
+            self.columns.reward[slot] += (reward - self.columns.reward[slot]) / self.columns.count[slot]
+            self._retrieval.recount(slot, self.columns)
+            return slot
+        if self.full:
+            return None
+        slot = self.columns.append(key, action, reward, next_key, terminated, value=value)
+        self._retrieval.add(slot, self.columns)
+        return slot
+
+    def back_up(self, slot: int, ahead: float) -> None:
+        """Value one slot by what its next key promises: ``q = r + discount (1 - terminated) ahead``."""
+        columns = self.columns
+        follows = 0.0 if columns.terminated[slot] else self._config.discount * ahead
+        columns.value[slot] = columns.reward[slot] + self.rating_unit * columns.rating[slot] + follows
+
+    def sweep(self, times: int) -> float:
+        """Sweep all values at most ``times`` times; return the largest move of the last sweep."""
+        size = len(self)
+        if not size:
+            return 0.0
+        retrieved, next_row = self._retrieval.successors(self.columns)
+        columns = self.columns
+        value = torch.from_numpy(columns.value[:size])
+        reward = torch.from_numpy(columns.reward[:size] + self.rating_unit * columns.rating[:size])
+        scale = max(abs(self.optimism), float(value.abs().max()))
+        after, move = sweep(
+            value,
+            reward,
+            torch.from_numpy(columns.terminated[:size]),
+            retrieved,
+            next_row,
+            null_score=self._retrieval.null_score,
+            optimism=self.optimism,
+            discount=self._config.discount,
+            times=times,
+            tolerance=self._config.tolerance * scale,
+        )
+        columns.value[:size] = after.numpy()
+        return move
+
+    def settle(self, best_return: float) -> None:
+        """Take stock after an episode: how good an episode can be, and so what the unknown promises."""
+        self.best_return = best_return
+        rewards = self.columns.reward[: len(self)]
+        self.optimism = optimistic_value(rewards, best_return, self._config.discount)
+
+    @property
+    def scale(self) -> NDArray[np.float32] | None:
+        """The scale of real keys, ``[width]``; None for symbolic ones."""
+        return self._retrieval.scale if isinstance(self._retrieval, NearRetrieval) else None
+
+    def rescale(self, spread: NDArray[np.float64]) -> None:
+        """Let real keys follow the spread of the observations, ``[width]``; symbolic keys have none."""
+        if isinstance(self._retrieval, NearRetrieval):
+            self._retrieval.rescale(spread, self.columns)
+
+    def set_scale(self, scale: NDArray[np.float32]) -> None:
+        """Restore the scale of real keys, ``[width]``."""
+        if isinstance(self._retrieval, NearRetrieval):
+            self._retrieval.set_scale(scale, self.columns)
+
+    def load(self, transitions: Transitions) -> None:
+        """Take in templates of the episodic memory; one that is here already takes the counts of the memory.
+
+        Args:
+            transitions: templates with their ids; those never swept start at the optimistic value.
+        """
+        columns = self.columns
+        for row in range(len(transitions)):
+            template = int(transitions.id[row])
+            slot = self._slot_of_id.get(template)
+            if slot is None:
+                if self.full:
+                    break
+                value = float(transitions.value[row])
+                slot = columns.append(
+                    transitions.key[row],
+                    int(transitions.action[row]),
+                    0.0,
+                    transitions.next_key[row],
+                    bool(transitions.terminated[row]),
+                    value=self.optimism if np.isnan(value) else value,
+                )
+                columns.count[slot] = transitions.count[row]
+                self._retrieval.add(slot, columns)
+                self.bind(slot, template)
+            columns.count[slot] = transitions.count[row]
+            columns.reward[slot] = transitions.reward[row]
+            columns.rating[slot] = transitions.rating[row]
+            self._retrieval.recount(slot, columns)
+
+    def visited(self, slots: Sequence[int], rewards: Sequence[float]) -> Transitions:
+        """Return the transitions of some visits, one row each, as the episodic memory takes them.
+
+        Args:
+            slots: the slot of each visit.
+            rewards: what each visit earned.
+        """
+        columns, rows = self.columns, np.array(slots, np.int64)
+        return Transitions(
+            key=columns.key[rows],
+            action=columns.action[rows],
+            reward=np.array(rewards, np.float64),
+            next_key=columns.next_key[rows],
+            terminated=columns.terminated[rows],
+            count=np.ones(len(rows), np.int64),
+            value=columns.value[rows],
+            rating=np.zeros(len(rows)),
+            id=np.zeros(len(rows), np.int64),
+        )
+
+    @property
+    def lowest(self) -> float:
+        """The lowest value of any slot: what a frozen policy expects of the unknown, since it cannot learn from it."""
+        return float(self.columns.value[: len(self)].min()) if len(self) else 0.0
+
+    def bind(self, slot: int, template: int) -> None:
+        """Note the id under which the episodic memory keeps a slot."""
+        self.columns.id[slot] = template
+        self._slot_of_id[template] = slot

@@ -1,0 +1,83 @@
+"""Bellman sweeps over the slots: how a reward met once reaches every slot that leads to it."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from retention import attend
+
+from .retrieval import Retrieved
+
+
+def sweep(
+    value: Tensor,
+    reward: Tensor,
+    terminated: Tensor,
+    retrieved: Retrieved,
+    next_row: Tensor,
+    *,
+    null_score: float,
+    optimism: float,
+    discount: float,
+    times: int,
+    tolerance: float,
+) -> tuple[Tensor, float]:
+    """Repeat ``q_i = r_i + discount (1 - terminated_i) max_b read(y_i, b)`` for all slots at once (Jacobi).
+
+    ``read(y, b)`` is the retention layer's attention over the slots of action b retrieved for y, with the optimistic
+    value in the null slot. Its weights depend on keys and counts alone, so one softmax serves all repetitions.
+
+    Args:
+        value: q before, ``[slots]``.
+        reward: ``[slots]``.
+        terminated: bool ``[slots]``; nothing follows a slot where it is True.
+        retrieved: for each distinct next key the slots of each action, ``[rows, actions, k]``.
+        next_row: the row of each slot's next key, int64 ``[slots]``.
+        null_score: score of the null slot.
+        optimism: value of the null slot.
+        discount: per decision, in (0, 1).
+        times: repetitions at most.
+        tolerance: stop when no value moved by more.
+
+    Returns:
+        q after, ``[slots]``, and the largest move of the last repetition.
+    """
+    held = value.to(retrieved.scores.dtype)
+    _, weights, null_mass = attend(
+        retrieved.scores, held[retrieved.index], null_score=null_score, null_value=optimism
+    )
+    promised = null_mass * optimism
+    follows = torch.where(terminated, 0.0, discount).to(value.dtype)
+    move = float("inf")
+    for _ in range(times):
+        read = (weights * value.to(weights.dtype)[retrieved.index]).sum(dim=-1).add_(promised)
+        after = reward + follows * read.amax(dim=-1).to(value.dtype)[next_row]
+        move = float((after - value).abs().max())
+        value = after
+        if move <= tolerance:
+            break
+    return value, move
+
+
+def optimistic_value(rewards: NDArray[np.float64], best_return: float, discount: float) -> float:
+    """Return what an unknown action is believed to be worth, from what the task has shown so far.
+
+    - Most steps pay: an unknown one pays like them for ever, ``median / (1 - discount)``.
+    - Most steps cost: an unknown one is free, 0.
+    - Most steps do neither: an unknown one is worth the best episode so far, its discounted return; 1 as long as
+      nothing was ever rewarded (any positive value then drives the same search).
+
+    Args:
+        rewards: the rewards of all slots, ``[slots]``.
+        best_return: the highest discounted return of an episode so far, from its start.
+        discount: per decision, in (0, 1).
+    """
+    typical = float(np.median(rewards)) if len(rewards) else 0.0
+    if typical > 0.0:
+        return typical / (1.0 - discount)
+    if typical < 0.0:
+        return 0.0
+    return max(best_return, 0.0) if np.any(rewards) else 1.0
