@@ -44,6 +44,9 @@ def commit(
     episode_id, now, revision = uuid.uuid4().hex, time.time(), next_revision(db)
     _insert_episode(db, draft, episode_id, decision, now)
     _insert_outcome(db, episode_id, "return", reward=draft.return_, rating=None, feedback_id=None)
+    if recalled:
+        store_receipt(db, draft.namespace, recalled, episode_id)
+        credit_episode(db, episode_id, outcome=draft.return_, rating=None)
     if replace:
         discard(db, scope)
     rows = 0 if transitions is None else len(transitions)
@@ -55,9 +58,6 @@ def commit(
             "UPDATE episodes SET written = ?, merged = ?, last_template_id = ? WHERE episode_id = ?",
             (written, merged, int(ids[-1]), episode_id),
         )
-    if recalled:
-        store_receipt(db, draft.namespace, recalled, episode_id)
-        credit_episode(db, episode_id, outcome=draft.return_, rating=None)
     return CommittedEpisode(
         episode_id=episode_id, gate=decision, written=written, merged=merged, template_ids=ids, revision=revision
     )

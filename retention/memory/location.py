@@ -23,6 +23,23 @@ def uri(path: Path, query: str) -> str:
     return f"{path.absolute().as_uri()}?{query}"
 
 
+def as_path(path: str | os.PathLike[str] | None, mode: str) -> Path | None:
+    """Return where a memory lies, or say what is wrong with how it was asked for.
+
+    Raises:
+        ValueError: if the mode is unknown, or the path names no file.
+    """
+    if mode not in ("rw", "ro"):
+        raise ValueError(f"mode must be 'rw' or 'ro', got {mode!r}")
+    if path is None:
+        if mode == "ro":
+            raise ValueError("a memory without a file cannot be read-only: nothing would ever be in it")
+        return None
+    if os.fspath(path) in ("", ":memory:"):
+        raise ValueError(f"path must name a file, got {path!r}; for a memory without a file pass None")
+    return Path(path)
+
+
 def check_readable(path: Path) -> None:
     """Check that the file is a memory that this version can read.
 

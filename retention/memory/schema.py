@@ -108,6 +108,7 @@ CREATE TABLE receipt_templates (
     share REAL NOT NULL,
     PRIMARY KEY (receipt_id, template_id)
 ) WITHOUT ROWID;
+CREATE INDEX receipt_templates_by_template ON receipt_templates (template_id);
 
 CREATE TABLE settings (
     namespace TEXT NOT NULL,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal, final
 
 from numpy.typing import ArrayLike
@@ -14,6 +13,7 @@ from . import episode_rows, template_rows, transition_rows
 from .connections import Connections
 from .episodes import CommittedEpisode, Episode, EpisodeDraft, Feedback, check_feedback
 from .gate import FeedbackGate
+from .location import as_path
 from .recall import Recall, nearest
 from .receipts import store_receipt
 from .scope import Scope
@@ -68,13 +68,7 @@ class EpisodicMemory:
             MemoryWriteError: if it cannot be written; not in mode ``"ro"``.
             NotFoundError: if there is no memory, in mode ``"ro"``.
         """
-        if mode not in ("rw", "ro"):
-            raise ValueError(f"mode must be 'rw' or 'ro', got {mode!r}")
-        if path is None and mode == "ro":
-            raise ValueError("a memory without a file cannot be read-only: nothing would ever be in it")
-        if path is not None and os.fspath(path) in ("", ":memory:"):
-            raise ValueError(f"path must name a file, got {path!r}; for a memory without a file pass None")
-        file = None if path is None else Path(path)
+        file = as_path(path, mode)
         return cls(Connections(file, read_only=mode == "ro"), file, gate or FeedbackGate())
 
     def close(self) -> None:
@@ -84,12 +78,8 @@ class EpisodicMemory:
     def __enter__(self) -> EpisodicMemory:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
-
-    # -- episodes
 
     def commit_episode(
         self,
@@ -170,8 +160,6 @@ class EpisodicMemory:
             lambda db: episode_rows.feedback(db, scope, episode_id, rating, reward, feedback_id, self._gate)
         )
 
-    # -- transitions and settings of a task
-
     def transitions(self, *, namespace: str, task: str, after: int = 0) -> tuple[Transitions, int]:
         """Return the active transitions of a task that changed after a revision, by id, and the revision now.
 
@@ -212,8 +200,6 @@ class EpisodicMemory:
         scope, text = Scope.of_task(namespace, task), as_json(value, f"setting {name!r}")
         self._connections.write(lambda db: save_setting(db, scope, name, text))
 
-    # -- templates of any kind
-
     def write(self, drafts: Sequence[TemplateDraft], *, namespace: str) -> list[int]:
         """Keep templates, and return their ids in order; one that is there already is seen once more.
 
@@ -239,9 +225,9 @@ class EpisodicMemory:
         Args:
             vector: what to look for, of shape (d,).
             namespace: whose templates.
-            task: of this task alone; ``None`` for all.
-            kind: of this kind alone; ``None`` for all.
-            k: how many at most; 1000 is the most there is.
+            task: of this task alone.
+            kind: of this kind alone.
+            k: how many at most; never more than 1000.
             episode_id: the episode they are recalled for: feedback on it credits them.
 
         Raises:
@@ -252,10 +238,10 @@ class EpisodicMemory:
             raise ValueError(f"k must be at least 1, got {k}")
         scope, wanted = Scope(namespace, task, kind), as_vectors("vector", vector, "d")
         hits = self._connections.read(lambda db: nearest(db, scope, wanted, k, episode_id))
-        if not hits or self._connections.read_only:
-            return Recall(receipt_id=None, hits=hits)
-        masses = dict.fromkeys((hit.template.id for hit in hits), 1.0)
-        receipt = self._connections.write(lambda db: store_receipt(db, namespace, masses, episode_id))
+        receipt = None
+        if hits and not self._connections.read_only:
+            masses = {hit.template.id: 1.0 for hit in hits}
+            receipt = self._connections.write(lambda db: store_receipt(db, namespace, masses, episode_id))
         return Recall(receipt_id=receipt, hits=hits)
 
     def get(self, template_id: int, *, namespace: str) -> Template:
@@ -281,8 +267,6 @@ class EpisodicMemory:
         scope = Scope(namespace, task, kind)
         return self._connections.read(lambda db: template_rows.select(db, scope, limit, offset, newest))
 
-    # -- the file
-
     def namespaces(self) -> list[str]:
         """Return the namespaces that have episodes or templates, sorted. For who owns the file, not for a tenant."""
         return self._connections.read(template_rows.namespaces)
@@ -306,7 +290,7 @@ class EpisodicMemory:
         return self._connections.read(lambda db: describe(db, self.path, namespace))
 
     def verify(self) -> list[str]:
-        """Check the whole file and return what is wrong with it, a line each; an empty list if nothing is."""
+        """Check the whole memory and return what is wrong with it, a line each; an empty list if nothing is."""
         return self._connections.read(faults_in)
 
     def changed_elsewhere(self) -> bool:

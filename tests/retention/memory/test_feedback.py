@@ -124,6 +124,14 @@ def test_what_a_refused_episode_alone_supports_is_quarantined(draft: Draft, step
         assert rows.key[:, 0].tolist() == [1, 2]
 
 
+def test_what_others_found_too_stays(draft: Draft, steps: Steps) -> None:
+    with EpisodicMemory.open(None, gate=FeedbackGate(GateConfig(admit="success"))) as memory:
+        done = memory.commit_episode(draft(1.0), steps(1, 2))
+        memory.commit_episode(draft(1.0), steps(2))
+        memory.feedback(done.episode_id, namespace="alice", rating=-1)
+        assert memory.transitions(namespace="alice", task="corridor")[0].key[:, 0].tolist() == [2]
+
+
 def test_an_admitted_visit_frees_what_was_quarantined(draft: Draft, steps: Steps) -> None:
     with EpisodicMemory.open(None, gate=FeedbackGate(GateConfig(admit="success"))) as memory:
         done = memory.commit_episode(draft(1.0), steps(1))

@@ -78,6 +78,15 @@ def test_closing_leaves_one_file_with_everything_in_it(kept: Path) -> None:
     assert count(moved) == 1
 
 
+def test_closing_moves_everything_into_the_file_while_others_have_it_open(path: Path, draft: Draft) -> None:
+    with EpisodicMemory.open(path):
+        with EpisodicMemory.open(path) as memory:
+            memory.commit_episode(draft())
+        moved = path.with_name("moved.db")
+        shutil.copy(path, moved)
+        assert count(moved) == 1
+
+
 def test_the_header_says_what_it_is(kept: Path) -> None:
     header = kept.read_bytes()[:100]
     assert header[68:72] == b"HOLD"

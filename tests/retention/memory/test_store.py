@@ -138,6 +138,27 @@ def test_only_what_changed_is_loaded_again(draft: Draft, steps: Steps) -> None:
         assert after > done.revision > before
 
 
+def test_templates_that_no_longer_hold_are_replaced(draft: Draft, steps: Steps) -> None:
+    with EpisodicMemory.open(None) as memory:
+        before = memory.commit_episode(draft(), steps(1, 2))
+        memory.commit_episode(draft(task="other"), steps(1))
+        memory.commit_episode(draft(namespace="bob"), steps(1))
+        memory.write([TemplateDraft(key=np.ones(2), content="a", task="corridor")], namespace="alice")
+        done = memory.commit_episode(draft(), steps(2, 3), recalled={1: 1.0, 2: 1.0}, replace=True)
+        rows, _ = memory.transitions(namespace="alice", task="corridor")
+        assert rows.key[:, 0].tolist() == [2, 3]
+        assert rows.count.tolist() == [1, 1]
+        assert rows.id.tolist() == done.template_ids.tolist()
+        assert not set(rows.id.tolist()) & set(before.template_ids.tolist())
+        assert memory.episode(before.episode_id, namespace="alice").last_template_id is None
+        memory.feedback(before.episode_id, namespace="alice", rating=1)
+        memory.feedback(done.episode_id, namespace="alice", rating=1)
+        assert len(memory.transitions(namespace="alice", task="other")[0]) == 1
+        assert len(memory.transitions(namespace="bob", task="corridor")[0]) == 1
+        assert [t.content for t in memory.templates(namespace="alice", kind="text")] == ["a"]
+        assert memory.verify() == []
+
+
 def test_swept_values_are_kept_and_are_no_news(draft: Draft, steps: Steps) -> None:
     with EpisodicMemory.open(None) as memory:
         done = memory.commit_episode(draft(), steps(1, 2))

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+
+from retention import ForeignFileError, MemoryFileError, MemoryLockedError, MemoryWriteError
+from retention.memory.faults import ATTEMPTS, as_memory_error, is_busy, patiently, reported
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ("database is locked", MemoryLockedError),
+        ("database table is locked: episodes", MemoryLockedError),
+        ("database disk image is malformed", ForeignFileError),
+        ("file is not a database", ForeignFileError),
+        ("database or disk is full", MemoryWriteError),
+        ("attempt to write a readonly database", MemoryWriteError),
+        ("disk I/O error", MemoryWriteError),
+        ("unable to open database file", MemoryWriteError),
+        ("access permission denied", MemoryWriteError),
+        ("no such table: episodes", type(None)),
+    ],
+)
+def test_words_tell_what_happened_where_there_is_no_code(words: str, kind: type[MemoryFileError]) -> None:
+    """An error made here has no code, as all have none in Python 3.10."""
+    error = as_memory_error(sqlite3.OperationalError(words), "m.db")
+    assert type(error) is kind
+    if error is not None:
+        assert str(error).startswith("m.db: ")
+        assert "; " in str(error)
+
+
+def test_the_code_is_stronger_than_the_words() -> None:
+    error = sqlite3.OperationalError("locked out")
+    error.sqlite_errorcode = 13 | 1 << 8  # type: ignore[misc]  # an extended code, set by SQLite alone
+    assert isinstance(as_memory_error(error, "m.db"), MemoryWriteError)
+
+
+def test_only_a_busy_file_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tenacity.nap.time.sleep", lambda seconds: None)
+    calls: list[Exception] = []
+
+    def fails(*errors: Exception) -> int:
+        if len(calls) < len(errors):
+            calls.append(errors[len(calls)])
+            raise calls[-1]
+        return len(calls)
+
+    busy = sqlite3.OperationalError("database is locked")
+    assert patiently(fails, busy, busy) == 2
+    calls.clear()
+    with pytest.raises(sqlite3.OperationalError):
+        patiently(fails, *[busy] * 9)
+    assert len(calls) == ATTEMPTS
+    for other in (sqlite3.OperationalError("disk I/O error"), ValueError("locked")):
+        calls.clear()
+        assert not is_busy(other)
+        with pytest.raises(type(other)):
+            patiently(fails, other)
+        assert len(calls) == 1
+
+
+def test_faults_in_our_own_code_pass_as_they_are() -> None:
+    with pytest.raises(sqlite3.OperationalError, match="no such column"), reported("m.db"):
+        raise sqlite3.OperationalError("no such column: x")
