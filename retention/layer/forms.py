@@ -96,7 +96,7 @@ class PaperForm(Form):
             lowest = torch.finfo(scores.dtype).min
             _, weights, null_mass = attend(scores, scores, null_score=lowest, mask=mask)
             cosine = F.normalize(query, dim=-1) @ F.normalize(state.k, dim=-1).transpose(-1, -2)
-            info = read_info(weights, null_mass, cosine, state.occupied)
+            info = read_info(weights, null_mass, cosine.amax(dim=-1))
         return answer.transpose(1, 2).flatten(2), info
 
     def prepare(self, x: Float[Tensor, "batch time width"]) -> Float[Tensor, "batch time width"]:

@@ -111,7 +111,7 @@ def retention_read(
 
     Args:
         query: each of length 1.
-        keys: each of length 1.
+        keys: each of length 1; zero in empty slots.
         values: what the slots answer.
         temperature: ``beta_h``, positive.
         null_score: the score of the null slot.
@@ -121,12 +121,11 @@ def retention_read(
     Returns:
         What memory answers, and how sure it is.
     """
-    cosine = query @ keys.transpose(-1, -2)
-    scores = cosine * temperature[:, None, None] + bias[:, None, None]
-    output, weights, null_mass = attend(
-        scores, values[:, :, None], null_score=null_score[:, None], mask=mask[:, None, None]
-    )
-    return output, read_info(weights, null_mass, cosine, mask)
+    likeness = (query * temperature[:, None, None]) @ keys.transpose(-1, -2)
+    scores = likeness + bias.masked_fill(~mask, -torch.inf)[:, None, None]
+    output, weights, null_mass = attend(scores, values[:, :, None], null_score=null_score[:, None])
+    nearest = likeness.detach().amax(dim=-1) / temperature.detach()[:, None]
+    return output, read_info(weights, null_mass, nearest)
 
 
 def paper_read(
@@ -163,7 +162,7 @@ class ReadInfo:
     Attributes:
         null_mass: mean attention on the null slot, in [0, 1]; 1 when memory is empty, 0 in the paper's form.
         entropy: mean entropy of the attention over null slot and slots, in nats; near ``log(slots)`` reads are diffuse.
-        max_cosine: mean cosine of a query with its nearest slot, in [-1, 1]; ``-1`` when memory is empty.
+        max_cosine: mean of ``max(0, max_j cos_j)`` over the queries, in [0, 1]; 0 when memory is empty.
         slot_mass: attention that each slot drew, summed over the queries and averaged over the heads.
     """
 
@@ -176,26 +175,23 @@ class ReadInfo:
 def read_info(
     weights: Float[Tensor, "batch heads time slots"],
     null_mass: Float[Tensor, "batch heads time"],
-    cosine: Float[Tensor, "batch heads time slots"],
-    mask: Bool[Tensor, "batch slots"],
+    nearest: Float[Tensor, "batch heads time"],
 ) -> ReadInfo:
     """Sum a read up in a few numbers per batch row, outside the graph.
 
     Args:
         weights: the attention on each slot.
         null_mass: the attention on the null slot.
-        cosine: the cosine of each query with each key.
-        mask: True where a slot is occupied.
+        nearest: the largest cosine of a query with a key; the keys of empty slots are zero.
 
     Returns:
         The numbers, one per batch row.
     """
-    weights, null_mass, cosine = weights.detach(), null_mass.detach(), cosine.detach()
+    weights, null_mass = weights.detach(), null_mass.detach()
     entropy = torch.special.entr(weights).sum(dim=-1) + torch.special.entr(null_mass)
-    nearest = cosine.masked_fill(~mask[:, None, None], -1.0).amax(dim=-1)
     return ReadInfo(
         null_mass=null_mass.mean(dim=(1, 2)),
         entropy=entropy.mean(dim=(1, 2)),
-        max_cosine=nearest.mean(dim=(1, 2)),
-        slot_mass=weights.mean(dim=1).sum(dim=1),
+        max_cosine=nearest.detach().clamp(min=0.0).mean(dim=(1, 2)),
+        slot_mass=weights.sum(dim=(1, 2)) / weights.shape[1],
     )

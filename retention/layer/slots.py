@@ -96,9 +96,9 @@ class SlotState:
         )
 
     def after_read(self, slot_mass: Float[Tensor, "batch slots"], queries: int) -> SlotState:
-        """Note the attention that a read of ``queries`` queries gave to each slot."""
+        """Note the attention that a read of ``queries`` queries gave to each slot; what is NaN counts as nothing."""
         share = queries / (1 + self.occupied.sum(dim=1, keepdim=True))
-        return replace(self, mass=self.mass + slot_mass, idle=self.idle.masked_fill(slot_mass > share, 0))
+        return replace(self, mass=self.mass + slot_mass.nan_to_num(), idle=self.idle.masked_fill(slot_mass > share, 0))
 
     def _map(self, change: Callable[[Tensor], Tensor]) -> SlotState:
         return SlotState(**{f.name: change(getattr(self, f.name)) for f in fields(self)})

@@ -27,6 +27,8 @@ def test_novelty():
     cosine = torch.tensor([[[0.2, 0.9, 0.5], [-0.3, -0.9, 0.99]], [[0.2, 0.9, 0.5], [0.1, 0.2, 0.3]]])
     occupied = torch.tensor([[True, True, False], [False, False, False]])
     torch.testing.assert_close(novelty(cosine, occupied), torch.tensor([[0.1, 1.0], [1.0, 1.0]]))
+    full = torch.ones(1, 2, dtype=torch.bool)
+    assert novelty(torch.tensor([[[-0.5, -0.2]]]), full).tolist() == [[1.0]]
 
 
 def test_read_error():

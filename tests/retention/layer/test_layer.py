@@ -191,7 +191,7 @@ def test_in_use_the_gate_is_a_threshold_and_in_training_a_weight():
     assert used.occupied.tolist() == [[True] + [False] * 5]
     assert info.accept_rate.tolist() == [0.5]
     assert used.bias[0, 0] == trained.bias[0, 0]
-    k, v = layer.form.project(candidates)
+    _, v = layer.form.project(candidates)
     error = v[0].square().mean(dim=(0, 2)).sqrt()
     logit = 1.0 + error + feedback[0] - 0.5
     torch.testing.assert_close(trained.bias[0, :2], F.logsigmoid(logit))
@@ -256,6 +256,15 @@ def test_a_row_is_bit_equal_whatever_the_others_hold(rule, training, paper, asse
         assert_same_state(other, state.index(order))
 
 
+def test_a_call_that_is_not_finite_leaves_what_is_held_finite():
+    layer = layer_of()
+    _, state = layer(hidden(), layer.init_state(2))
+    _, after = layer(torch.full((2, 3, 8), math.nan, dtype=torch.float64), state)
+    assert torch.equal(after.u, state.u)
+    assert torch.equal(after.mass, state.mass)
+    assert layer.read(hidden(), after)[0].isfinite().all()
+
+
 def test_stale_slots_are_told_and_refreshed():
     layer = layer_of()
     state, info = layer.write(layer.init_state(2), hidden())
@@ -280,6 +289,15 @@ def test_a_call_notes_what_it_read():
     _, info = layer.read(x, state)
     _, after = layer(x, state)
     torch.testing.assert_close(after.mass[:, :3], info.slot_mass[:, :3])
+
+
+def test_a_slot_that_is_written_anew_forgets_what_it_drew():
+    layer = layer_of(capacity=3, rule=AppendWrite(), eviction=FirstInFirstOut())
+    _, state = layer(hidden(), layer.init_state(2))
+    state = state.after_read(torch.ones(2, 3, dtype=torch.float64), 3)
+    after, info = layer.write(state, hidden(time=1))
+    assert after.mass.tolist() == [[0.0, 1.0, 1.0]] * 2
+    assert info.evictions.tolist() == [1.0, 1.0]
 
 
 def test_a_rule_of_ones_own_serves():
@@ -350,31 +368,35 @@ def test_reading_and_writing_are_one_graph_that_is_traced_once():
     assert done.stdout == "1\n"
 
 
-def test_it_learns_to_recall_through_one_write_and_one_read():
-    """Call one shows pairs of a key and a value, call two asks for the values with the context gone: chance is 1/8."""
-    torch.manual_seed(0)
-    symbols, width, pairs, batch = 8, 32, 4, 64
+@pytest.mark.parametrize(("detached", "lowest", "highest"), [(False, 0.95, 1.0), (True, 0.4, 0.6)])
+def test_it_learns_what_to_write_through_one_write_and_one_read(detached, lowest, highest):
+    """Each key is told with two values, one praised and one blamed; a later call asks for the praised one.
+
+    Only the write gate can tell them apart, and it starts blind to feedback: with its gradient cut the two stay a coin
+    toss. Chance without any memory is 1/8.
+    """
+    symbols, width, pairs = 8, 32, 3
     keys, values = nn.Embedding(symbols, width), nn.Embedding(symbols, width)
-    layer = RetentionLayer(
-        RetentionConfig(
-            width=width, heads=1, capacity=pairs, pool=ChunkPool(size=1), rule=AppendWrite(), eviction=FirstInFirstOut()
-        )
+    config = RetentionConfig(
+        width=width, heads=1, capacity=2 * pairs, pool=ChunkPool(size=1), rule=AppendWrite(), eviction=FirstInFirstOut()
     )
-    head = nn.Linear(width, symbols)
-    optimizer = torch.optim.Adam([p for m in (keys, values, layer, head) for p in m.parameters()], lr=1e-2)
+    layer, head = RetentionLayer(config), nn.Linear(width, symbols)
+    nn.init.zeros_(layer.form.write_gate.weight)
+    optimizer = torch.optim.Adam([p for m in (keys, values, layer, head) for p in m.parameters()], lr=2e-2)
 
-    def recall(count):
-        shown = torch.rand(count, symbols).argsort(dim=1)[:, :pairs]
-        stood_for = torch.randint(symbols, (count, pairs))
-        _, state = layer(keys(shown) + values(stood_for), layer.init_state(count))
-        return head(layer.read(keys(shown), state)[0]), stood_for
+    def recall(batch):
+        asked = torch.rand(batch, symbols).argsort(dim=1)[:, :pairs]
+        told = torch.rand(batch, pairs, symbols).argsort(dim=2)[:, :, :2]
+        facts = (keys(asked)[:, :, None] + values(told)).flatten(1, 2)
+        praise = torch.tensor([1.0, -1.0]).repeat(pairs).expand(batch, -1)
+        _, state = layer(facts, layer.init_state(batch), feedback=praise)
+        return head(layer.read(keys(asked), state.detach() if detached else state)[0]), told[:, :, 0]
 
-    for _ in range(150):
-        logits, wanted = recall(batch)
+    for _ in range(100):
+        logits, wanted = recall(32)
         optimizer.zero_grad()
         F.cross_entropy(logits.flatten(0, 1), wanted.flatten()).backward()
         optimizer.step()
-    layer.eval()
     with torch.no_grad():
-        logits, wanted = recall(256)
-    assert (logits.argmax(-1) == wanted).float().mean() > 0.95
+        logits, wanted = recall(512)
+    assert lowest <= (logits.argmax(-1) == wanted).float().mean() <= highest

@@ -185,9 +185,11 @@ def test_retention_read_matches_the_loop():
         return torch.nn.functional.normalize(torch.randn(shape, dtype=torch.float64), dim=-1)
 
     query, keys, values = unit(2, 3, 4, 5), unit(2, 3, 6, 5), torch.randn(2, 3, 6, 5, dtype=torch.float64)
+    nearest = torch.zeros(2, 3, 4, dtype=torch.float64)
     temperature = torch.tensor([1.0, 2.0, 4.0], dtype=torch.float64)
     null_score, bias = torch.randn(3, dtype=torch.float64), torch.randn(2, 6, dtype=torch.float64)
     mask = torch.tensor([[True, True, False, True, False, True], [False] * 6])
+    keys = keys * mask[:, None, :, None]
     got, info = retention_read(
         query, keys, values, temperature=temperature, null_score=null_score, bias=bias, mask=mask
     )
@@ -202,8 +204,10 @@ def test_retention_read_matches_the_loop():
             close(got[b, h, t, d], wanted)
         for s, weight in zip(slots, weights, strict=True):
             mass[b, s] += weight / 3
+        nearest[b, h, t] = max(cosine, default=0.0)
     torch.testing.assert_close(info.slot_mass, mass)
     torch.testing.assert_close(info.null_mass, 1 - mass.sum(dim=1) / 4)
+    torch.testing.assert_close(info.max_cosine, nearest.clamp(min=0).mean(dim=(1, 2)))
 
 
 def test_paper_read_is_the_published_formula():
@@ -233,11 +237,10 @@ def test_paper_read_of_an_empty_memory_is_zero_with_finite_gradients(slots):
 
 def test_read_info_names_the_numbers():
     weights = torch.tensor([0.5, 0.25, 0.0]).reshape(1, 1, 1, 3)
-    cosine = torch.tensor([0.1, 0.4, 0.9]).reshape(1, 1, 1, 3)
-    info = read_info(weights, torch.tensor([[[0.25]]]), cosine, torch.tensor([[True, True, False]]))
+    info = read_info(weights, torch.tensor([[[0.25]]]), torch.tensor([[[0.4]]]))
     assert info.null_mass.item() == 0.25
     assert info.entropy.item() == pytest.approx(0.5 * math.log(2) + 0.5 * math.log(4))
     assert info.max_cosine.item() == pytest.approx(0.4)
     assert info.slot_mass.tolist() == [[0.5, 0.25, 0.0]]
-    empty = read_info(torch.zeros(1, 1, 1, 3), torch.ones(1, 1, 1), cosine, torch.zeros(1, 3, dtype=torch.bool))
-    assert (empty.null_mass.item(), empty.entropy.item(), empty.max_cosine.item()) == (1.0, 0.0, -1.0)
+    empty = read_info(torch.zeros(1, 1, 1, 3), torch.ones(1, 1, 1), torch.tensor([[[-0.2]]]))
+    assert (empty.null_mass.item(), empty.entropy.item(), empty.max_cosine.item()) == (1.0, 0.0, 0.0)
