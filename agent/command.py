@@ -174,4 +174,5 @@ def main() -> None:
     if stranger := find_stranger():
         click.echo(f"holdfast: {stranger}", err=True)
         sys.exit(1)
+    sys.path.append("")  # a module in the working folder can be named, as in module:EnvId; it stands behind all others
     holdfast(prog_name="holdfast")

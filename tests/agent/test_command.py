@@ -246,6 +246,25 @@ def test_a_reader_that_leaves_is_no_error(name: str, planted: dict[str, str]) ->
     assert process.returncode == 1
 
 
+# -- the working folder
+
+
+def test_the_working_folder_is_searched_behind_all_else(tmp_path: Path, clean_environment: dict[str, str]) -> None:
+    (tmp_path / "lamp.py").write_text("")
+    (tmp_path / "retention.py").write_text("raise SystemExit('a stranger')\n")
+    script = (
+        "import sys\n"
+        "from agent.command import main\n"
+        "sys.argv, sys.path = ['holdfast', '--version'], [place for place in sys.path if place]\n"
+        "try:\n    main()\n"
+        "finally:\n    import lamp, retention\n    print(lamp.__file__)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, env=clean_environment, check=False
+    )
+    assert done.stdout.splitlines()[-1] == str(tmp_path / "lamp.py"), done.stderr
+
+
 # -- strangers
 
 
