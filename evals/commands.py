@@ -1,0 +1,214 @@
+"""The commands ``holdfast eval`` and ``holdfast bench``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, final
+
+import click
+
+if TYPE_CHECKING:
+    from .report import Report
+    from .suite import Suite
+
+
+@final
+class _Suites(click.Group):
+    """A click group with one command for each suite, made when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return ``list`` and the names of the suites."""
+        from .suites import SUITES
+
+        return [*super().list_commands(ctx), *sorted(SUITES)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command by its name; wrong usage with the nearest name where there is none."""
+        from retention import NotFoundError
+
+        from .suites import find_suite
+
+        command = super().get_command(ctx, cmd_name)
+        if command is not None or ctx.resilient_parsing or cmd_name.startswith("-"):
+            return command
+        try:
+            return _suite_command(find_suite(cmd_name))
+        except NotFoundError as error:
+            ctx.fail(str(error))
+
+
+@click.group(name="eval", cls=_Suites)
+def evaluate() -> None:
+    """Run evaluation suites: tasks, arms and seeds, each case in processes of its own.
+
+    A suite keeps its results in one SQLite file under its --out folder. Calling it again goes on where it stopped: a
+    finished case is never run twice.
+
+    \b
+    Example:
+      holdfast eval list
+      holdfast eval cross-session --seeds 2 --out results
+    """
+
+
+@evaluate.command(name="list")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def list_suites(as_json: bool) -> None:
+    """List the suites.
+
+    \b
+    Example:
+      holdfast eval list
+    """
+    import json
+
+    from .suites import SUITES, find_suite
+
+    suites = [find_suite(name) for name in sorted(SUITES)]
+    if as_json:
+        rows = [
+            {
+                "name": suite.name,
+                "version": suite.version,
+                "summary": suite.summary,
+                "tasks": list(suite.tasks),
+                "arms": list(suite.arms),
+                "seeds": suite.seeds,
+            }
+            for suite in suites
+        ]
+        click.echo(json.dumps({"suites": rows}))
+        return
+    for suite in suites:
+        click.echo(f"{suite.name}  {suite.summary}")
+        click.echo(f"  tasks {', '.join(suite.tasks)}; arms {', '.join(suite.arms)}; {suite.seeds} seeds")
+
+
+def _suite_command(suite: Suite) -> click.Command:
+    """Return the command that runs a suite."""
+
+    @click.command(
+        name=suite.name,
+        short_help=suite.summary,
+        help=f"{suite.summary}\n\n\b\nExample:\n  holdfast eval {suite.name} --seeds {suite.seeds} --out results",
+    )
+    @click.option(
+        "--seeds",
+        type=click.IntRange(min=1),
+        default=suite.seeds,
+        show_default=True,
+        help="How many seeds; they are 0, 1, 2, ...",
+    )
+    @click.option(
+        "--out",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=Path("holdfast-results") / suite.name,
+        show_default=True,
+        help="The folder for results, memories, report and figure.",
+    )
+    @click.option(
+        "--jobs",
+        type=click.IntRange(min=1),
+        default=_cores,
+        show_default="the number of cores",
+        help="How many cases run at the same time.",
+    )
+    @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
+    def run_suite(seeds: int, out: Path, jobs: int, as_json: bool) -> None:
+        _run_suite(suite, seeds, out, jobs, as_json)
+
+    return run_suite
+
+
+def _run_suite(suite: Suite, seeds: int, out: Path, jobs: int, as_json: bool) -> None:
+    from retention import HoldfastError
+
+    from .progress import ProgressLine
+    from .reference import load
+    from .runner import run_cases
+
+    cases = suite.cases(range(seeds))
+    again = f"holdfast eval {suite.name} --seeds {seeds} --out {out}"
+    with ProgressLine(len(cases)) as line:
+        try:
+            results = run_cases(
+                cases, out, jobs=jobs, on_resume=line.resumed, on_start=line.started, on_result=line.ended
+            )
+        except KeyboardInterrupt:
+            click.echo(f"\nstopped; what has ended is kept in {out}. Go on with: {again}", err=True)
+            raise
+    finished = [result for result in results if result.error is None]
+    if finished:
+        _show(suite, load(suite.score)(finished), out, as_json)
+    failed = len(cases) - len(finished)
+    if failed:
+        raise HoldfastError(
+            f"{failed} of {len(cases)} cases failed (their logs are in {out / 'cases'}). Try again: {again}"
+        )
+
+
+def _show(suite: Suite, report: Report, out: Path, as_json: bool) -> None:
+    """Write the report and its figure into the folder of the run, and print it."""
+    from rich.console import Console
+
+    from retention import MissingExtraError
+
+    from .figure import draw_report
+    from .report import report_tables
+
+    (out / "report.json").write_text(report.as_json() + "\n")
+    if report.rows:
+        try:
+            draw_report(report, out / "report.png", metric=suite.headline, title=suite.summary)
+            click.echo(f"figure: {out / 'report.png'}", err=True)
+        except MissingExtraError as error:  # the numbers are there all the same
+            click.echo(f"no figure: {error}", err=True)
+    if as_json:
+        click.echo(report.as_json())
+        return
+    console = Console()
+    for table in report_tables(report):
+        console.print(table, "")
+    click.echo(f"{report.verdict}\nresults: {out / 'results.db'}, {out / 'report.json'}")
+
+
+def _cores() -> int:
+    import os
+
+    affinity = getattr(os, "sched_getaffinity", None)  # not on every system; a container may grant fewer than there are
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+@click.group()
+def bench() -> None:
+    """Measure speed on this machine.
+
+    \b
+    Example:
+      holdfast bench loop
+    """
+
+
+@bench.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def loop(as_json: bool) -> None:
+    """Measure what the agent's loop costs over a bare environment loop, in microseconds a step.
+
+    The loops run by turns, on one thread; a row holds medians over the turns. Takes about a minute.
+
+    \b
+    Example:
+      holdfast bench loop --json
+    """
+    import json
+
+    from rich.console import Console
+
+    from .benches.loop import measure
+    from .report import bench_table
+
+    rows = measure()
+    if as_json:
+        click.echo(json.dumps({"bench": "loop", "rows": rows}))
+        return
+    Console().print(bench_table("loop: medians over turns", rows))

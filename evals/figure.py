@@ -1,0 +1,82 @@
+"""Draws a report: one panel for each task, one point with its interval for each arm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from retention import MissingExtraError
+
+from .report import Report, Row
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Okabe and Ito's palette, told apart with every kind of colour vision; an arm has the same colour in every figure
+COLOURS = ("#0072B2", "#E69F00", "#D55E00", "#009E73", "#CC79A7", "#56B4E9")
+_FLOOR = -0.6  # an arm that does much worse than untrained would squeeze the rest: it is drawn here, with its number
+
+
+def draw_report(report: Report, path: Path, *, metric: str, title: str) -> None:
+    """Write a PNG with one panel for each task of the report.
+
+    The metric is a normalised one: 0 is untrained and 1 the optimum, and both are drawn as lines.
+
+    Args:
+        report: where the rows come from.
+        path: the file to write.
+        metric: which of the report's metrics.
+        title: over the whole figure.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+        ValueError: the report has no row of that metric.
+    """
+    try:
+        from matplotlib.figure import Figure  # not pyplot: no global state, no window, and half the time to import
+    except ImportError:
+        raise MissingExtraError("a figure", "plot") from None
+    rows = [row for row in report.rows if row.metric == metric]
+    if not rows:
+        raise ValueError(f"the report has no rows of the metric {metric!r}")
+    tasks, arms = list(dict.fromkeys(row.task for row in rows)), list(dict.fromkeys(row.arm for row in rows))
+    figure = Figure(figsize=(2.2 * len(tasks) + 1, 3.4), layout="constrained")
+    panels: Sequence[Axes] = figure.subplots(1, len(tasks), sharey=True, squeeze=False)[0]
+    for panel, task in zip(panels, tasks, strict=True):
+        _draw_panel(panel, [row for row in rows if row.task == task], arms)
+        panel.set_title(task if task != "all" else "all tasks", fontsize=10)
+    panels[0].set_ylabel("normalised return")
+    for height, name in ((1, "optimum"), (0, "untrained")):
+        panels[-1].annotate(
+            name,
+            (1, height),
+            (2, 0),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+        )
+    figure.suptitle(title, fontsize=11)
+    seeds = min(row.seeds for row in rows)
+    figure.supxlabel(f"interquartile mean and 95 % interval, {seeds} seeds", fontsize=8)
+    figure.savefig(path, dpi=150, format="png")
+
+
+def _draw_panel(panel: Axes, rows: Sequence[Row], arms: Sequence[str]) -> None:
+    panel.axhline(1, color="black", linewidth=1, linestyle="--")
+    panel.axhline(0, color="0.6", linewidth=1, linestyle=":")
+    for row in rows:
+        place, colour = arms.index(row.arm), COLOURS[arms.index(row.arm) % len(COLOURS)]
+        if row.value < _FLOOR:
+            panel.plot(place, _FLOOR, marker="v", color=colour, markersize=8)
+            panel.annotate(
+                f"{row.value:.3g}", (place, _FLOOR), (0, 8), textcoords="offset points", ha="center", fontsize=8
+            )
+            continue
+        panel.vlines(place, max(row.low, _FLOOR), row.high, color=colour, linewidth=2.5)
+        panel.plot(place, row.value, marker="o", color=colour, markersize=7)
+    panel.set_xticks(range(len(arms)), arms, fontsize=9)
+    panel.set_xlim(-0.5, len(arms) - 0.5)
+    panel.set_ylim(_FLOOR - 0.15, 1.15)
+    panel.spines[["top", "right"]].set_visible(False)

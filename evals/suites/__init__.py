@@ -1,0 +1,28 @@
+"""The evaluation suites: one module for each, and one line here."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import cast
+
+from retention import NotFoundError
+
+from ..reference import load
+from ..suite import Suite
+
+SUITES = {
+    "cross-session": "evals.suites.cross_session:SUITE",
+}
+
+
+def find_suite(name: str) -> Suite:
+    """Return the suite of that name.
+
+    Raises:
+        NotFoundError: there is none; the message gives the nearest name and all that are known.
+    """
+    if name not in SUITES:
+        near = get_close_matches(name, SUITES, n=1)
+        hint = f"Did you mean {near[0]!r}? " if near else ""
+        raise NotFoundError(f"no suite named {name!r}. {hint}Known suites: {', '.join(sorted(SUITES))}")
+    return cast(Suite, load(SUITES[name]))

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import importlib
+import sys
+
+import pytest
+
+from evals.suite import Suite
+
+TOY = """
+import os, sys, time
+from pathlib import Path
+
+from evals.report import Report, Row
+
+
+def learn(case, folder, earlier):
+    (folder / "kept.txt").write_text(str(case.seed))
+    if case.settings.get("mark"):
+        with open(case.settings["mark"], "a") as file:
+            file.write(f"{case.task} {case.arm} {case.seed} {os.getpid()}\\n")
+    gate, patience = case.settings.get("gate"), time.monotonic() + 60
+    while gate and case.seed == 2 and not Path(gate).exists() and time.monotonic() < patience:
+        time.sleep(0.02)
+    return {"learned": case.seed + 1}
+
+
+def use(case, folder, earlier):
+    fail = case.settings.get("fail", {})
+    if fail.get("seed") == case.seed and not Path(fail.get("until", "/nowhere")).exists():
+        if fail["how"] == "raise":
+            print("chatter on stdout")
+            raise RuntimeError("planted\\nfault")
+        if fail["how"] == "kill":
+            os.kill(os.getpid(), 9)
+        if fail["how"] == "exit":
+            os._exit(3)
+        if fail["how"] == "answer":
+            return {"value": float("nan")}
+    return {
+        "learned": earlier[0]["learned"] if earlier else None,
+        "read": (folder / "kept.txt").read_text() if earlier else None,
+        "threads": os.environ["OMP_NUM_THREADS"],
+        "modules": "torch" in sys.modules,
+    }
+
+
+def score(results):
+    rows = [
+        Row(task=r.case.task, arm=r.case.arm, metric="share", value=0.5, low=0.4, high=0.6, seeds=1) for r in results
+    ]
+    return Report(suite="toy", rows=tuple(rows), verdict=f"{len(rows)} cases were run.")
+"""
+
+
+@pytest.fixture
+def toy(tmp_path, monkeypatch):
+    """Make a suite of two-process cases whose functions lie in a module of their own."""
+    modules = tmp_path / "modules"
+    modules.mkdir()
+    (modules / "toy_suite.py").write_text(TOY)
+    monkeypatch.syspath_prepend(str(modules))
+    importlib.invalidate_caches()
+
+    def make(**settings) -> Suite:
+        return Suite(
+            name="toy",
+            version=1,
+            summary="Does a toy run?",
+            tasks={"blocks": settings},
+            arms={"kept": ("toy_suite:learn", "toy_suite:use"), "wiped": ("toy_suite:use",)},
+            score="toy_suite:score",
+            headline="share",
+            seeds=2,
+        )
+
+    yield make
+    sys.modules.pop("toy_suite", None)
