@@ -37,9 +37,7 @@ class Agent:
         1.0
     """
 
-    def __init__(
-        self, memory: EpisodicMemory, policy: Policy, *, namespace: str, seed: int, frozen: bool
-    ) -> None:
+    def __init__(self, memory: EpisodicMemory, policy: Policy, *, namespace: str, seed: int, frozen: bool) -> None:
         """Use :meth:`open`, or hand in a memory that is open already (the agent closes it)."""
         self.memory = memory
         self.policy = policy
@@ -221,7 +219,12 @@ class Agent:
         experience = self.policy.end_episode(played.return_, lane=played.lane)
         if self.frozen:
             return EpisodeResult(
-                episode=played.number, episode_id=None, return_=played.return_, length=played.length, gate=0.0, written=0
+                episode=played.number,
+                episode_id=None,
+                return_=played.return_,
+                length=played.length,
+                gate=0.0,
+                written=0,
             )
         settings = self.policy.settings()
         if settings != self._settings:  # saved first: settings without their templates do no harm
@@ -242,7 +245,7 @@ class Agent:
             experience.recalled,
             replace=experience.replace,
         )
-        if experience.slots and committed.written + committed.merged == 0:  # the gate refused it: it must not act either
+        if experience.slots and committed.written + committed.merged == 0:  # refused by the gate
             self._reload(scope)
         else:
             self.policy.stored(experience, committed.template_ids)

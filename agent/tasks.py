@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from difflib import get_close_matches
+from importlib.metadata import entry_points
 from typing import Any
 
 import gymnasium
@@ -28,6 +29,7 @@ def make_env(
     Raises:
         EnvironmentFaultError: there is no such environment (the nearest names are given), or it cannot be made.
     """
+    _load_plugin(env_id)
     try:
         return gymnasium.make(env_id, max_episode_steps=max_episode_steps, **(arguments or {}))
     except gymnasium.error.UnregisteredEnv as error:
@@ -54,6 +56,17 @@ def task_name(env: AnyEnv) -> str:
     if not arguments:
         return spec.id
     return f"{spec.id}?{json.dumps(arguments, sort_keys=True, default=str, separators=(',', ':'))}"
+
+
+def _load_plugin(env_id: str) -> None:
+    """Let an installed distribution register its environments; gymnasium 1 itself no longer asks for them.
+
+    A distribution names its namespace in the entry-point group ``gymnasium.envs``, as gymnasium's plugins always did.
+    """
+    namespace, slash, _ = env_id.partition("/")
+    if slash and ":" not in env_id and env_id not in gymnasium.registry:
+        for entry_point in entry_points(group="gymnasium.envs", name=namespace):
+            entry_point.load()()
 
 
 def _nearest(env_id: str) -> str:

@@ -31,7 +31,7 @@ def play_vector(
         policy: what acts; ``begin`` was called with as many lanes.
         first: number of the first episode.
         episodes: how many.
-        seed: of the run; lane i is reset with a seed derived from it.
+        seed: of the run.
 
     Raises:
         EnvironmentFaultError: an environment raised, or sent NaN or infinity.
@@ -42,7 +42,7 @@ def play_vector(
         raise ValueError("the vector environment has autoreset disabled; make it with NEXT_STEP or SAME_STEP")
     lanes = range(env.num_envs)
     try:
-        batch, _ = env.reset(seed=[episode_seed(seed, first + lane) for lane in lanes])
+        batch, _ = env.reset(seed=episode_seed(seed, first))
     except Exception as error:
         raise environment_fault("reset", first, 0, error) from error
     total, length = np.zeros(env.num_envs), np.zeros(env.num_envs, np.int64)

@@ -53,12 +53,12 @@ def draw_returns(
     window = min(_WINDOW, len(every))
     mean = np.convolve(every, np.ones(window) / window, mode="valid")
     figure, axes = plt.subplots(figsize=(7.0, 3.8), layout="constrained")
-    axes.scatter(episode[: len(earlier)], earlier, s=9, color=_EARLIER, label="earlier sessions" if len(earlier) else None)
+    axes.scatter(
+        episode[: len(earlier)], earlier, s=9, color=_EARLIER, label="earlier sessions" if len(earlier) else None
+    )
     label = "this session (frozen)" if frozen else "this session"
     axes.scatter(episode[len(earlier) :], returns, s=9, color=_NOW, label=label)
     axes.plot(episode[window - 1 :], mean, color="black", linewidth=1.5, label=f"mean of {window}")
-    if len(earlier):
-        axes.axvline(len(earlier) + 0.5, color="black", linestyle=":", linewidth=1.0)
     axes.set(title=title, xlabel="episode", ylabel="return")
     axes.legend(frameon=False)
     for side in ("top", "right"):

@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The same seed, the same run.")
 @click.option("--env-arg", "env_args", multiple=True, metavar="KEY=VALUE", help="Argument of the environment.")
 @click.option("--max-episode-steps", type=click.IntRange(min=1), help="Truncate episodes after so many steps.")
+@click.option(
+    "--discount",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.99,
+    show_default=True,
+    help="What the next decision's future is worth now.",
+)
 @click.option("--frozen", is_flag=True, help="Act on what the memory holds; write nothing.")
 @click.option("--no-recall", is_flag=True, help="Act without the memory, to see what it is worth.")
 @click.option(
@@ -52,6 +59,7 @@ def run(
     seed: int,
     env_args: tuple[str, ...],
     max_episode_steps: int | None,
+    discount: float,
     frozen: bool,
     no_recall: bool,
     admit: str,
@@ -80,6 +88,7 @@ def run(
 
     import torch
 
+    from ..recall.config import RecallConfig
     from ..tasks import make_env
     from .session import Session
 
@@ -92,7 +101,7 @@ def run(
             namespace=namespace,
             seed=seed,
             frozen=frozen,
-            recall=not no_recall,
+            config=RecallConfig(enabled=not no_recall, discount=discount),
             admit="success" if admit == "success" else "both",
         )
         try:
@@ -104,7 +113,9 @@ def run(
 def _ask(result: EpisodeResult) -> float | None:
     """Ask for a rating on stderr; Enter, or the end of the input, leaves the episode unrated."""
     answers = {"u": 1.0, "up": 1.0, "d": -1.0, "down": -1.0, "": None}
-    question = f"episode {result.episode}: return {result.return_:g} in {result.length} steps. [u]p, [d]own, Enter to skip"
+    question = (
+        f"episode {result.episode}: return {result.return_:g} in {result.length} steps. [u]p, [d]own, Enter to skip"
+    )
     while True:
         try:
             answer = click.prompt(question, default="", show_default=False, err=True).strip().lower()

@@ -40,7 +40,7 @@ class Session:
         namespace: str,
         seed: int,
         frozen: bool,
-        recall: bool,
+        config: RecallConfig,
         admit: Literal["both", "success"],
     ) -> None:
         """Open the memory and put an agent on it; the arguments are those of the command."""
@@ -51,7 +51,7 @@ class Session:
         self._agent = Agent.open(
             path,
             namespace=namespace,
-            policy=RetentionPolicy(RecallConfig(enabled=recall)),
+            policy=RetentionPolicy(config),
             gate=FeedbackGate(GateConfig(admit=admit)),
             seed=seed,
             frozen=frozen,
@@ -121,8 +121,12 @@ class Session:
         steps = sum(each.length for each in self._results)
         rows = Table.grid(padding=(0, 2))
         first, newest = self._results[0], self._results[-1]
-        rows.add_row("episodes", f"{len(returns)} (number {first.episode} to {newest.episode}), seed {self._agent.seed}")
-        rows.add_row("return", f"mean {returns.mean():.4g}, last {len(last)}: {last.mean():.4g}, best {returns.max():.4g}")
+        rows.add_row(
+            "episodes", f"{len(returns)} (number {first.episode} to {newest.episode}), seed {self._agent.seed}"
+        )
+        rows.add_row(
+            "return", f"mean {returns.mean():.4g}, last {len(last)}: {last.mean():.4g}, best {returns.max():.4g}"
+        )
         rows.add_row("steps", f"{steps:,} in {seconds:.1f} s")
         kept = f"in {self._path}, namespace {self._agent.namespace}" if self._path else "not kept"
         rows.add_row("templates", f"{self._templates:,} {kept}{', frozen' if self._agent.frozen else ''}")
@@ -141,6 +145,8 @@ class Session:
             words += ["--env-arg", each]
         if given["max_episode_steps"] is not None:
             words += ["--max-episode-steps", str(given["max_episode_steps"])]
+        if given["discount"] != RecallConfig.discount:
+            words += ["--discount", str(given["discount"])]
         if self._path is None:
             return [("keep it:", shlex.join([*words, "--memory", "memory.db"]))]
         words += ["--memory", self._path]

@@ -40,9 +40,7 @@ class IdlePolicy:
         """Return the first action."""
         return self._action
 
-    def observe(
-        self, reward: float, observation: Any, terminated: bool, truncated: bool, *, lane: int = 0
-    ) -> None:
+    def observe(self, reward: float, observation: Any, terminated: bool, truncated: bool, *, lane: int = 0) -> None:
         """Keep nothing."""
 
     def end_episode(self, return_: float, *, lane: int = 0) -> Experience:

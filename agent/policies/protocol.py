@@ -76,9 +76,7 @@ class Policy(Protocol):
         """Choose the action at the latest observation."""
         ...
 
-    def observe(
-        self, reward: float, observation: Any, terminated: bool, truncated: bool, *, lane: int = 0
-    ) -> None:
+    def observe(self, reward: float, observation: Any, terminated: bool, truncated: bool, *, lane: int = 0) -> None:
         """See what the action led to."""
         ...
 

@@ -37,6 +37,8 @@ class _Lane:
     reward: float = 0.0
     discounted: float = 0.0
     weight: float = 1.0
+    flow: float = 0.0
+    decisions: int = 0
     steps: int = 0
     visits: list[tuple[int, float]] = field(default_factory=list)
     recalled: list[tuple[NDArray[np.int64], NDArray[np.float64]]] = field(default_factory=list)
@@ -91,12 +93,12 @@ class RetentionPolicy:
         if settings:
             self._low, self._high = settings["return_low"], settings["return_high"]
             self._slots.rating_unit = self._rating_unit()
-            self._slots.best_return = settings["best_return"]
+            self._slots.best_return, self._slots.best_rate = settings["best_return"], settings["best_rate"]
             if not self._keys.exact:
                 self._pace.restore(settings["pace"])
                 self._slots.set_scale(np.array(settings["scale"], np.float32))
         self._slots.load(transitions)
-        self._slots.settle(self._slots.best_return)
+        self._slots.settle()
         if self.config.enabled and not swept and len(transitions):
             self._slots.sweep(_SETTLING_SWEEPS)
 
@@ -132,7 +134,6 @@ class RetentionPolicy:
 
     def _choose(self, now: _Lane) -> int:
         if not self.config.enabled:
-            now.expected = self._slots.optimism
             return int(now.rng.integers(self._actions))
         recollection = now.ahead or self._read(now.key)
         best = recollection.values.max()
@@ -143,9 +144,7 @@ class RetentionPolicy:
             now.recalled.append((recollection.slots[action].copy(), recollection.weights[action]))
         return action
 
-    def observe(
-        self, reward: float, observation: Any, terminated: bool, truncated: bool, *, lane: int = 0
-    ) -> None:
+    def observe(self, reward: float, observation: Any, terminated: bool, truncated: bool, *, lane: int = 0) -> None:
         """See what the action led to; write the transition once the action is no longer held."""
         now = self._lanes[lane]
         next_key = self._keys.key(observation)
@@ -163,11 +162,13 @@ class RetentionPolicy:
 
     def _write(self, now: _Lane, terminated: bool) -> None:
         assert now.start_key is not None  # act comes before observe
-        slot = self._slots.write(now.start_key, now.action, now.reward, now.key, terminated, value=now.expected)
+        slot = self._slots.write(now.start_key, now.action, now.reward, now.key, terminated, expected=now.expected)
         if slot is not None:
             now.visits.append((slot, now.reward))
         now.discounted += now.weight * now.reward
         now.weight *= self.config.discount
+        now.flow += 0.0 if terminated else now.reward
+        now.decisions += 1
         if self.config.enabled:
             self._back_up(now, slot)
 
@@ -197,7 +198,7 @@ class RetentionPolicy:
             now.recalled.clear()
         self._low, self._high = min(self._low, return_), max(self._high, return_)
         self._slots.rating_unit = self._rating_unit()
-        self._slots.settle(max(self._slots.best_return, now.discounted))
+        self._slots.settle(now.discounted, now.flow / max(now.decisions, 1))
         if self.config.enabled:
             self._slots.rescale(self._pace.spread)
             self._slots.sweep(self.config.sweeps_after)
@@ -237,6 +238,7 @@ class RetentionPolicy:
         scale = self._slots.scale
         return {
             "best_return": self._slots.best_return,
+            "best_rate": self._slots.best_rate,
             "return_low": self._low if np.isfinite(self._low) else 0.0,
             "return_high": self._high if np.isfinite(self._high) else 0.0,
             "pace": None if self._keys.exact else self._pace.state(),

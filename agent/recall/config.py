@@ -14,8 +14,9 @@ class RecallConfig:
         discount: of the future, per decision.
         null_mass: mass of the null slot for symbolic keys, in visits.
         neighbours: how many slots of each action are read per dimension of a real key (at most 64 in all).
-        beta: how fast the attention falls with the squared distance, for real keys in units of their spread.
-        null_distance: where the null slot stands, for real keys in units of their spread.
+        beta: how fast the attention falls with the squared distance of real keys. Distances are root mean squares over
+            the dimensions, in units of each dimension's spread, so that one width serves few and many dimensions.
+        null_distance: where the null slot stands: what is farther from everything met counts as unknown.
         capacity: the most slots of one task in memory.
         sweeps_after: sweeps after an episode, at most.
         sweeps_exact: sweeps after a decision within an episode, at most, for symbolic keys.
@@ -27,10 +28,10 @@ class RecallConfig:
     enabled: bool = True
     discount: float = 0.99
     null_mass: float = 0.3
-    neighbours: int = 8
-    beta: float = 3.0
-    null_distance: float = 1.25
-    capacity: int = 20_000
+    neighbours: int = 16
+    beta: float = 8.0
+    null_distance: float = 0.625
+    capacity: int = 30_000
     sweeps_after: int = 50
     sweeps_exact: int = 5
     sweeps_near: int = 10

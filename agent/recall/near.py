@@ -24,7 +24,7 @@ def unit_scale(spread: NDArray[np.float64]) -> NDArray[np.float32]:
 
 @final
 class NearRetrieval:
-    """The ``k`` nearest slots of each action under ``-beta |q - k|^2 + log count``, keys divided by their spread.
+    """The ``k`` nearest slots of each action under ``-beta |q - k|^2 / width + log count``, keys divided by their spread.
 
     The null slot stands at distance ``null_distance``: what is farther from everything met counts as unknown.
     """
@@ -36,12 +36,12 @@ class NearRetrieval:
             actions: how many actions there are.
             width: the length of a key.
             neighbours: k, how many slots of each action are retrieved.
-            beta: how fast a score falls with the squared scaled distance.
-            null_distance: where the null slot stands, in standard deviations of the observations.
+            beta: how fast a score falls with the squared distance, averaged over the dimensions.
+            null_distance: where the null slot stands: a root mean square of standard deviations.
         """
         self.null_score = -beta * null_distance**2
         self.scale = np.ones(width, np.float32)
-        self._beta = beta
+        self._beta = beta / width
         self._k = neighbours
         self._rescaled_at = _RESCALE_AT // 2
         self._fill = np.zeros(actions, np.int64)
@@ -120,7 +120,7 @@ class NearRetrieval:
         self._table = SuccessorTable(len(self._fill), self._k)
 
     def _score(self, squared: Tensor, index: Tensor, columns: Columns) -> Tensor:
-        """Turn squared distances into scores in place: ``-beta d^2 + log count``; infinity becomes ``-inf``."""
+        """Turn squared distances into scores in place: ``-beta d^2 / width + log count``; infinity becomes ``-inf``."""
         scores = squared.clamp_(min=0.0).mul_(-self._beta)
         if (columns.count[: columns.size] == 1.0).all():
             return scores

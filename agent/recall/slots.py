@@ -46,6 +46,7 @@ class TransitionSlots:
     Attributes:
         optimism: the value of the null slot.
         best_return: the highest discounted return of an episode so far.
+        best_rate: the highest mean reward per decision of an episode so far, without the reward that ended it.
         rating_unit: what a full rating of 1 is worth, in the environment's reward units.
     """
 
@@ -54,6 +55,7 @@ class TransitionSlots:
         self.columns = Columns(keys.width)
         self.optimism = 1.0
         self.best_return = 0.0
+        self.best_rate = 0.0
         self.rating_unit = 1.0
         self._config = config
         self._slot_of_id: dict[int, int] = {}
@@ -108,9 +110,12 @@ class TransitionSlots:
         next_key: NDArray[np.float32],
         terminated: bool,
         *,
-        value: float,
+        expected: float = 0.0,
     ) -> int | None:
         """Write one visited transition; the same symbolic transition merges: its count grows, its reward averages.
+
+        Until it is backed up or swept, a new slot is worth what was expected of it, but no less than nothing: where
+        every step costs, it promises to be free, and so draws the agent on.
 
         Args:
             key: where it began, ``[width]``.
@@ -118,7 +123,7 @@ class TransitionSlots:
             reward: what it earned.
             next_key: where it led, ``[width]``.
             terminated: whether the episode was over there.
-            value: q of a new slot until it is backed up: what was expected of the action.
+            expected: the value of the action before it was taken.
 
         Returns:
             The slot, or None if the memory is full and the transition is new.
@@ -131,7 +136,7 @@ class TransitionSlots:
             return slot
         if self.full:
             return None
-        slot = self.columns.append(key, action, reward, next_key, terminated, value=value)
+        slot = self.columns.append(key, action, reward, next_key, terminated, value=max(expected, 0.0))
         self._retrieval.add(slot, self.columns)
         return slot
 
@@ -166,11 +171,16 @@ class TransitionSlots:
         columns.value[:size] = after.numpy()
         return move
 
-    def settle(self, best_return: float) -> None:
-        """Take stock after an episode: how good an episode can be, and so what the unknown promises."""
-        self.best_return = best_return
+    def settle(self, discounted: float = 0.0, rate: float = 0.0) -> None:
+        """Take stock: how good an episode can be, and so what the unknown promises.
+
+        Args:
+            discounted: discounted return of an episode that has just ended.
+            rate: its mean reward per decision, without the reward that ended it.
+        """
+        self.best_return, self.best_rate = max(self.best_return, discounted), max(self.best_rate, rate)
         rewards = self.columns.reward[: len(self)]
-        self.optimism = optimistic_value(rewards, best_return, self._config.discount)
+        self.optimism = optimistic_value(rewards, self.best_return, self.best_rate, self._config.discount)
 
     @property
     def scale(self) -> NDArray[np.float32] | None:

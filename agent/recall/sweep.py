@@ -46,9 +46,7 @@ def sweep(
         q after, ``[slots]``, and the largest move of the last repetition.
     """
     held = value.to(retrieved.scores.dtype)
-    _, weights, null_mass = attend(
-        retrieved.scores, held[retrieved.index], null_score=null_score, null_value=optimism
-    )
+    _, weights, null_mass = attend(retrieved.scores, held[retrieved.index], null_score=null_score, null_value=optimism)
     promised = null_mass * optimism
     follows = torch.where(terminated, 0.0, discount).to(value.dtype)
     move = float("inf")
@@ -62,22 +60,22 @@ def sweep(
     return value, move
 
 
-def optimistic_value(rewards: NDArray[np.float64], best_return: float, discount: float) -> float:
+def optimistic_value(rewards: NDArray[np.float64], best_return: float, best_rate: float, discount: float) -> float:
     """Return what an unknown action is believed to be worth, from what the task has shown so far.
 
-    - Most steps pay: an unknown one pays like them for ever, ``median / (1 - discount)``.
-    - Most steps cost: an unknown one is free, 0.
-    - Most steps do neither: an unknown one is worth the best episode so far, its discounted return; 1 as long as
-      nothing was ever rewarded (any positive value then drives the same search).
+    - Most decisions cost: an unknown one is free, 0.
+    - Otherwise it is worth as much as the best seen: the best episode's discounted return, or the best episode's rate
+      of pay for ever, ``best_rate / (1 - discount)``, whichever is more.
+    - Nothing was ever rewarded: 1 (any positive value then drives the same search).
 
     Args:
         rewards: the rewards of all slots, ``[slots]``.
         best_return: the highest discounted return of an episode so far, from its start.
+        best_rate: the highest mean reward per decision of an episode so far, without the reward that ended it.
         discount: per decision, in (0, 1).
     """
-    typical = float(np.median(rewards)) if len(rewards) else 0.0
-    if typical > 0.0:
-        return typical / (1.0 - discount)
-    if typical < 0.0:
+    if not rewards.any():
+        return 1.0
+    if float(np.median(rewards)) < 0.0:
         return 0.0
-    return max(best_return, 0.0) if np.any(rewards) else 1.0
+    return max(best_return, best_rate / (1.0 - discount), 0.0)

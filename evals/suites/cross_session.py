@@ -14,6 +14,10 @@ the two share is a SQLite file, and the arms differ in which file the second one
 | FrozenLake | the transposed map: the same size, start and goal, the holes elsewhere |
 | CliffWalking | the mirrored world: start and goal change places, and the cliff throws back to the other corner |
 
+The discount of the two tasks of fixed length is short, since what a decision leads to is: 0.5 in HiddenRule, where the
+next context is drawn at random, and 0.9 in DarkRoom, with 20 steps. With the default of 0.99 memories of chance sequences
+drown the rule. The other two tasks have the default.
+
 Arms are paired: a seed gives the same world and the same agent in all of them. Returns are normalised to 0 for actions
 drawn uniformly at random and 1 for the optimum of the world.
 """
@@ -41,8 +45,8 @@ SUITE = Suite(
     version=1,
     summary="Does memory outlive the process? Kept, wiped and another's memory in a second, frozen process.",
     tasks={
-        "HiddenRule": {"env": "holdfast/HiddenRule-v0", "numbered": True, "episodes": 40, **_EPISODES},
-        "DarkRoom": {"env": "holdfast/DarkRoom-v0", "numbered": True, "episodes": 60, **_EPISODES},
+        "HiddenRule": {"env": "holdfast/HiddenRule-v0", "numbered": True, "episodes": 40, "discount": 0.5, **_EPISODES},
+        "DarkRoom": {"env": "holdfast/DarkRoom-v0", "numbered": True, "episodes": 60, "discount": 0.9, **_EPISODES},
         "FrozenLake": {
             "env": "FrozenLake-v1",
             "arguments": {"is_slippery": False},

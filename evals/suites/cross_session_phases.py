@@ -10,7 +10,7 @@ import gymnasium
 from gymnasium.wrappers import TransformAction, TransformObservation
 
 import environments
-from agent import Agent
+from agent import Agent, RecallConfig, RetentionPolicy
 
 from ..suite import Case
 
@@ -24,7 +24,7 @@ _MIRRORED_MOVES = (0, 3, 2, 1)  # up, left, down, right
 def learn(case: Case, folder: Path, earlier: Sequence[Answer]) -> Answer:
     """Learn a world and leave the memory in the folder: the own world, or in the arm ``foreign`` another's."""
     world = _world(case, foreign=case.arm == "foreign")
-    with Agent.open(folder / _MEMORY, namespace=_NAMESPACE, seed=case.seed) as agent:
+    with Agent.open(folder / _MEMORY, namespace=_NAMESPACE, policy=_policy(case), seed=case.seed) as agent:
         history = agent.run(world, episodes=case.settings["episodes"], task=case.task)
     return {"returns": history.returns.tolist()}
 
@@ -32,7 +32,7 @@ def learn(case: Case, folder: Path, earlier: Sequence[Answer]) -> Answer:
 def use(case: Case, folder: Path, earlier: Sequence[Answer]) -> Answer:
     """Act frozen in the own world, on the memory that lies in the folder, or on none in the arm ``wiped``."""
     memory = None if case.arm == "wiped" else folder / _MEMORY
-    with Agent.open(memory, namespace=_NAMESPACE, seed=case.seed, frozen=True) as agent:
+    with Agent.open(memory, namespace=_NAMESPACE, policy=_policy(case), seed=case.seed, frozen=True) as agent:
         history = agent.run(_world(case), episodes=case.settings["first_episodes"], task=case.task)
     return {"returns": history.returns.tolist()}
 
@@ -53,6 +53,12 @@ def untrained(case: Case, folder: Path, earlier: Sequence[Answer]) -> Answer:
     if optimum is None:
         optimum = world.get_wrapper_attr("optimal_return")
     return {"untrained": total / episodes, "optimum": optimum}
+
+
+def _policy(case: Case) -> RetentionPolicy:
+    """Return the policy of all arms: the default one, but for the discount of the task."""
+    discount = case.settings.get("discount", RecallConfig.discount)
+    return RetentionPolicy(RecallConfig(discount=discount))
 
 
 def _world(case: Case, *, foreign: bool = False) -> gymnasium.Env[Any, Any]:
