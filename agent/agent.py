@@ -197,7 +197,7 @@ class Agent:
             episode_id, namespace=self.namespace, rating=rating, reward=reward, feedback_id=feedback_id
         )
         if self._bound is not None:
-            self._restore(self.task, after=self._revision)
+            self._catch_up(self.task)
         return told
 
     def close(self) -> None:
@@ -243,10 +243,11 @@ class Agent:
             ),
             experience.transitions,
             experience.recalled,
-            replace=experience.replace,
+            void_up_to=self._revision if experience.replace else 0,
         )
-        if experience.slots and committed.written + committed.merged == 0:  # refused by the gate
-            self._reload(scope)
+        refused = bool(experience.slots) and committed.written + committed.merged == 0
+        if refused or experience.replace:  # what the policy holds is no longer what the memory holds
+            self._restore(scope, anew=True)
         else:
             self.policy.stored(experience, committed.template_ids)
             self._refresh(scope, committed.revision)
@@ -259,7 +260,7 @@ class Agent:
             written=committed.written,
         )
 
-    def _restore(self, scope: str, *, after: int = 0) -> None:
+    def _restore(self, scope: str, *, after: int = 0, anew: bool = False) -> None:
         """Take in the templates that changed after a revision; with 0 all of them, and the policy's settings."""
         transitions, self._revision = self.memory.transitions(namespace=self.namespace, task=scope, after=after)
         settings = None
@@ -267,20 +268,21 @@ class Agent:
             settings = self.memory.setting(_SETTINGS, namespace=self.namespace, task=scope)
             self._settings = settings
         swept = self.memory.setting(_SWEPT, namespace=self.namespace, task=scope)
-        self.policy.restore(transitions, settings, swept=swept == self._revision)
+        self.policy.restore(transitions, settings, swept=swept == self._revision, anew=anew)
 
     def _refresh(self, scope: str, revision: int | None = None) -> None:
         """Take in what other processes wrote since, if they wrote; else note the revision of our own commit."""
         if self.memory.changed_elsewhere():
-            self._restore(scope, after=self._revision)
+            self._catch_up(scope)
         elif revision is not None:
             self._revision = revision
 
-    def _reload(self, scope: str) -> None:
-        """Forget what the policy holds and take the memory's word."""
-        assert self._bound is not None
-        self.policy.begin(self._bound[1])
-        self._restore(scope)
+    def _catch_up(self, scope: str) -> None:
+        """Take in what changed since; all anew if templates are gone, since the memory does not say which."""
+        self._restore(scope, after=self._revision)
+        held, _ = self.policy.values()
+        if len(held) > self.memory.template_count(namespace=self.namespace, task=scope):
+            self._restore(scope, anew=True)
 
     def _save_values(self, scope: str) -> None:
         """Keep the swept values, so that the next session acts at once as this one ended."""

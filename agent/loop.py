@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsFloat
 
 import gymnasium
 
@@ -67,12 +67,10 @@ def play(env: gymnasium.Env[Any, Any], policy: Policy, *, first: int, episodes: 
                 observation, reward, terminated, truncated, info = env.step(action)
             except Exception as error:
                 raise environment_fault("step", number, length + 1, error) from error
-            earned = float(reward)
             length += 1
+            earned = finite_reward(reward, f"at step {length} of episode {number}")
             total += earned
             over = terminated or truncated
-            if not math.isfinite(earned):
-                raise EnvironmentFaultError(f"the reward is {earned} at step {length} of episode {number}")
             try:
                 policy.observe(earned, observation, bool(terminated), bool(truncated))
             except EnvironmentFaultError as error:
@@ -85,6 +83,21 @@ def play(env: gymnasium.Env[Any, Any], policy: Policy, *, first: int, episodes: 
             success=success_in(info),
             seconds=time.perf_counter() - started,
         )
+
+
+def finite_reward(reward: SupportsFloat, where: str) -> float:
+    """Return a reward as a float.
+
+    Raises:
+        EnvironmentFaultError: it is no finite number; the message says where.
+    """
+    try:
+        earned = float(reward)
+    except (TypeError, ValueError):
+        earned = math.nan
+    if not math.isfinite(earned):
+        raise EnvironmentFaultError(f"the reward is {reward} {where}")
+    return earned
 
 
 def environment_fault(what: str, number: int, step: int, error: Exception) -> EnvironmentFaultError:

@@ -9,7 +9,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 import gymnasium
-from gymnasium.vector import SyncVectorEnv, VectorEnv
+from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv, VectorEnv
 
 from retention import EnvironmentFaultError
 
@@ -35,9 +35,11 @@ def make_env(
     except gymnasium.error.UnregisteredEnv as error:
         raise EnvironmentFaultError(f"no environment named {env_id!r}. {_nearest(env_id)}") from error
     except ModuleNotFoundError as error:
-        if ":" in env_id and error.name and env_id.split(":")[0].startswith(error.name):
-            raise EnvironmentFaultError(f"no module named {error.name!r} that could register {env_id!r}") from error
-        raise EnvironmentFaultError(f"{env_id} needs a package that is not installed: {error}") from error
+        cause = error.__cause__ if isinstance(error.__cause__, ModuleNotFoundError) else error
+        module, colon, _ = env_id.partition(":")
+        if colon and cause.name in (None, module, module.partition(".")[0]):
+            raise EnvironmentFaultError(f"no module named {module!r} that could register {env_id!r}") from error
+        raise EnvironmentFaultError(f"{env_id} needs a package that is not installed: {_one_line(cause)}") from error
     except (gymnasium.error.Error, TypeError, ValueError, ImportError, AttributeError) as error:
         raise EnvironmentFaultError(f"cannot make {env_id}: {_one_line(error)}") from error
 
@@ -47,11 +49,11 @@ def task_name(env: AnyEnv) -> str:
 
     Two environments of the same id and arguments are one task; a time limit is not part of it.
     """
-    spec = env.spec
-    if spec is None and isinstance(env, SyncVectorEnv):
-        return task_name(env.envs[0])
+    spec, inner = env.spec, env.unwrapped
+    if isinstance(inner, (AsyncVectorEnv, SyncVectorEnv)):
+        spec = inner.get_attr("spec")[0]
     if spec is None:
-        return type(env.unwrapped).__name__
+        return type(inner).__name__
     arguments = {name: value for name, value in spec.kwargs.items() if name != "render_mode"}
     if not arguments:
         return spec.id

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,9 +10,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import iterate
 
-from retention import EnvironmentFaultError
-
-from .loop import Played, environment_fault, success_in
+from .loop import Played, environment_fault, finite_reward, success_in
 from .policies.protocol import Policy
 from .seeding import episode_rng, episode_seed
 
@@ -68,9 +65,7 @@ def play_vector(
                 policy.start_episode(observations[lane], episode_rng(seed, opened, lane), lane=lane)
                 opened += 1
                 continue
-            earned = float(rewards[lane])
-            if not math.isfinite(earned):
-                raise EnvironmentFaultError(f"the reward is {earned} in lane {lane} of the vector environment")
+            earned = finite_reward(rewards[lane], f"in lane {lane} of the vector environment")
             total[lane] += earned
             length[lane] += 1
             over = bool(terminated[lane] or truncated[lane])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -117,10 +118,8 @@ def _ask(result: EpisodeResult) -> float | None:
         f"episode {result.episode}: return {result.return_:g} in {result.length} steps. [u]p, [d]own, Enter to skip"
     )
     while True:
-        try:
-            answer = click.prompt(question, default="", show_default=False, err=True).strip().lower()
-        except click.Abort:
-            raise KeyboardInterrupt from None
+        click.echo(f"{question}: ", err=True, nl=False)
+        answer = sys.stdin.readline().strip().lower()  # the end of the input reads as an empty line
         if answer in answers:
             return answers[answer]
         click.echo(f"{answer!r} is none of u, d and Enter", err=True)

@@ -120,6 +120,8 @@ class Session:
         last = returns[-_LAST:]
         steps = sum(each.length for each in self._results)
         rows = Table.grid(padding=(0, 2))
+        rows.add_column(no_wrap=True)
+        rows.add_column(overflow="fold")
         first, newest = self._results[0], self._results[-1]
         rows.add_row(
             "episodes", f"{len(returns)} (number {first.episode} to {newest.episode}), seed {self._agent.seed}"

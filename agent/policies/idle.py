@@ -30,7 +30,9 @@ class IdlePolicy:
         """
         _, self._action = action_count(task.action_space)
 
-    def restore(self, transitions: Transitions, settings: Mapping[str, Any] | None, *, swept: bool) -> None:
+    def restore(
+        self, transitions: Transitions, settings: Mapping[str, Any] | None, *, swept: bool, anew: bool = False
+    ) -> None:
         """Keep nothing."""
 
     def start_episode(self, observation: Any, rng: np.random.Generator, *, lane: int = 0) -> None:

@@ -38,7 +38,7 @@ class Experience:
         transitions: one row a visit.
         slots: where the policy holds each of them.
         recalled: templates that acting relied on, id to attention mass.
-        replace: True if earlier templates of this task are void, because the policy changed its time scale.
+        replace: True if the templates known so far are void, because the policy changed its time scale.
     """
 
     transitions: Transitions | None = None
@@ -58,13 +58,16 @@ class Policy(Protocol):
         """
         ...
 
-    def restore(self, transitions: Transitions, settings: Mapping[str, Any] | None, *, swept: bool) -> None:
+    def restore(
+        self, transitions: Transitions, settings: Mapping[str, Any] | None, *, swept: bool, anew: bool = False
+    ) -> None:
         """Take in templates from the episodic memory: all at the start, later the ones that changed.
 
         Args:
             transitions: templates, with ids.
             settings: what ``settings`` returned in an earlier session; None where there is none or nothing new.
             swept: whether the templates' values are those of the last session's end.
+            anew: whether these are all there are: what the policy held before is void.
         """
         ...
 

@@ -22,15 +22,17 @@ _RECEIPT = 64  # templates that a receipt names at most: those that acting relie
 _SETTLING_SWEEPS = 500  # at most, for values that an earlier session had no time to save
 _ROWS_PER_SWEEP = 2000  # symbolic states up to which every decision is followed by a sweep
 
+_Key = NDArray[np.float32]
+
 
 @dataclass(kw_only=True)
 class _Lane:
     """One environment's episode in progress."""
 
     rng: np.random.Generator
-    key: NDArray[np.float32]
+    key: _Key
     ahead: Recollection | None = None
-    start_key: NDArray[np.float32] | None = None
+    start_key: _Key | None = None
     action: int = 0
     expected: float = 0.0
     steps_held: int = 0
@@ -79,17 +81,46 @@ class RetentionPolicy:
     def _new_slots(self) -> TransitionSlots:
         return TransitionSlots(self._keys, self._actions, self.config)
 
+    def _unfinished(self) -> list[tuple[_Lane, _Key, int, float, _Key, bool]]:
+        """Return what episodes in progress have visited: it is in no memory yet."""
+        columns = self._slots.columns
+        return [
+            (
+                lane,
+                columns.key[slot],
+                int(columns.action[slot]),
+                earned,
+                columns.next_key[slot],
+                columns.terminated[slot],
+            )
+            for lane in self._lanes.values()
+            for slot, earned in lane.visits
+        ]
+
+    def _drop_slots(self) -> None:
+        """Forget every slot, and what episodes in progress noted about them."""
+        self._slots = self._new_slots()
+        for lane in self._lanes.values():
+            lane.ahead = None
+            lane.visits.clear()
+            lane.recalled.clear()
+
     @property
     def _hold(self) -> int:
         return 1 if self._keys.exact else self._pace.hold or 1
 
-    def restore(self, transitions: Transitions, settings: Mapping[str, Any] | None, *, swept: bool) -> None:
+    def restore(
+        self, transitions: Transitions, settings: Mapping[str, Any] | None, *, swept: bool, anew: bool = False
+    ) -> None:
         """Take in templates and, at the start of a session, the settings of an earlier one.
 
         Raises:
             UnsupportedSpaceError: the templates are of another observation or action space than the task's.
         """
-        self._check(transitions)
+        self._check(transitions, settings)
+        hold, unfinished = self._hold, self._unfinished() if anew else []
+        if anew:
+            self._drop_slots()
         if settings:
             self._low, self._high = settings["return_low"], settings["return_high"]
             self._slots.rating_unit = self._rating_unit()
@@ -98,11 +129,20 @@ class RetentionPolicy:
                 self._pace.restore(settings["pace"])
                 self._slots.set_scale(np.array(settings["scale"], np.float32))
         self._slots.load(transitions)
+        if hold == self._hold:
+            for lane, key, action, earned, next_key, terminated in unfinished:
+                self._visit(lane, key, action, earned, next_key, terminated)
         self._slots.settle()
         if self.config.enabled and not swept and len(transitions):
             self._slots.sweep(_SETTLING_SWEEPS)
 
-    def _check(self, transitions: Transitions) -> None:
+    def _check(self, transitions: Transitions, settings: Mapping[str, Any] | None) -> None:
+        if settings and (settings["pace"] is None) != self._keys.exact:
+            kinds = ("symbols", "numbers") if settings["pace"] is None else ("numbers", "symbols")
+            raise UnsupportedSpaceError(
+                f"the memory's templates of this task are of {kinds[0]}, but the environment shows {kinds[1]}: "
+                "they are two tasks, so give this one another namespace"
+            )
         if not len(transitions):
             return
         highest = int(transitions.action.max())
@@ -129,7 +169,7 @@ class RetentionPolicy:
         """Return what memory holds about an observation: values, null mass, slots and attention per action."""
         return self._read(self._keys.key(observation))
 
-    def _read(self, key: NDArray[np.float32]) -> Recollection:
+    def _read(self, key: _Key) -> Recollection:
         return self._slots.read(key, null_value=self._slots.lowest if self._task.frozen else None)
 
     def _choose(self, now: _Lane) -> int:
@@ -162,15 +202,19 @@ class RetentionPolicy:
 
     def _write(self, now: _Lane, terminated: bool) -> None:
         assert now.start_key is not None  # act comes before observe
-        slot = self._slots.write(now.start_key, now.action, now.reward, now.key, terminated, expected=now.expected)
-        if slot is not None:
-            now.visits.append((slot, now.reward))
+        slot = self._visit(now, now.start_key, now.action, now.reward, now.key, terminated)
         now.discounted += now.weight * now.reward
         now.weight *= self.config.discount
         now.flow += 0.0 if terminated else now.reward
         now.decisions += 1
         if self.config.enabled:
             self._back_up(now, slot)
+
+    def _visit(self, now: _Lane, key: _Key, action: int, reward: float, next_key: _Key, terminated: bool) -> int | None:
+        slot = self._slots.write(key, action, reward, next_key, terminated, expected=now.expected)
+        if slot is not None:
+            now.visits.append((slot, reward))
+        return slot
 
     def _back_up(self, now: _Lane, slot: int | None) -> None:
         """Let the new slot have a value at once, and from time to time sweep all of them."""
@@ -193,9 +237,9 @@ class RetentionPolicy:
             return Experience()
         replace = not self._keys.exact and self._pace.settle() and self._hold > 1
         if replace:
-            self._slots = self._new_slots()
             now.visits.clear()
             now.recalled.clear()
+            self._drop_slots()
         self._low, self._high = min(self._low, return_), max(self._high, return_)
         self._slots.rating_unit = self._rating_unit()
         self._slots.settle(now.discounted, now.flow / max(now.decisions, 1))

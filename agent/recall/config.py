@@ -52,5 +52,5 @@ class RecallConfig:
         for name in ("neighbours", "capacity", "sweeps_after", "sweeps_exact", "sweeps_near", "sweep_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.tolerance < 0.0:
+        if not self.tolerance >= 0.0:
             raise ValueError(f"tolerance must not be negative, got {self.tolerance}")

@@ -16,7 +16,7 @@ from .retrieval import Retrieved
 
 @final
 class ExactRetrieval:
-    """Slots by key and action; the same transition met again merges into its slot.
+    """Slots by key and action.
 
     The outcomes that one action had in one state are slots of their own, scored by ``log count``. Attention over them
     is then the empirical expectation, and a null slot of mass ``c0`` weighs as much as ``c0`` visits.
@@ -31,21 +31,11 @@ class ExactRetrieval:
         """
         self.null_score = math.log(null_mass)
         self._row_of: dict[bytes, int] = {}
-        self._slot_of: dict[tuple[int, int, int, bool], int] = {}
         self._place_of: list[tuple[int, int, int]] = []
         self._index = np.zeros((64, actions, 2), np.int64)
         self._scores = np.full((64, actions, 2), -np.inf)
         self._fill = np.zeros((64, actions), np.int64)
         self._next_row = np.zeros(256, np.int64)
-
-    def find(
-        self, key: NDArray[np.float32], action: int, next_key: NDArray[np.float32], terminated: bool
-    ) -> int | None:
-        """Return the slot of this very transition, or None."""
-        row, next_row = self._row_of.get(key.tobytes()), self._row_of.get(next_key.tobytes())
-        if row is None or next_row is None:
-            return None
-        return self._slot_of.get((row, action, next_row, terminated))
 
     def add(self, slot: int, columns: Columns) -> None:
         """Take in a new slot; slots come in order."""
@@ -58,7 +48,6 @@ class ExactRetrieval:
         self._index[row, action, place] = slot
         self._fill[row, action] += 1
         self._next_row[slot] = next_row
-        self._slot_of[row, action, next_row, bool(columns.terminated[slot])] = slot
         self._place_of.append((row, action, place))
         self.recount(slot, columns)
 

@@ -15,6 +15,7 @@ from retention import EnvironmentFaultError, UnsupportedSpaceError
 Flatten = Callable[[Any], list[NDArray[Any]]]
 
 _LARGEST_SYMBOL = 2**24  # float32 tells all smaller integers apart
+_ZERO = np.float32(0.0)  # added to a key: -0.0 and 0.0 are one place
 _SUPPORTED = "Discrete, MultiDiscrete, MultiBinary, Box, and Tuple or Dict of these"
 
 
@@ -40,8 +41,10 @@ class KeySpace:
             EnvironmentFaultError: the observation is not of the declared shape, or holds NaN or infinity.
         """
         try:
-            parts = self.flatten(observation)
-            key = np.concatenate(parts, dtype=np.float32, casting="unsafe") if len(parts) > 1 else parts[0]
+            with np.errstate(over="ignore", invalid="ignore"):  # what float32 cannot hold becomes inf: refused below
+                parts = self.flatten(observation)
+                joined = np.concatenate(parts, dtype=np.float32, casting="unsafe") if len(parts) > 1 else parts[0]
+            key: NDArray[np.float32] = joined + _ZERO
         except (TypeError, ValueError, KeyError, IndexError) as error:
             raise EnvironmentFaultError(f"an observation does not fit its space: {error}") from error
         if key.shape != (self.width,):
@@ -100,8 +103,10 @@ def _flattener(space: spaces.Space[Any], *, one_hot: bool) -> Flatten:
             raise UnsupportedSpaceError(f"{space} has more than {_LARGEST_SYMBOL} symbols in one place")
         if one_hot:
             offsets = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-            return lambda value: [_one_hot(np.asarray(value).ravel() - start, offsets, int(sizes.sum()))]
-        return lambda value: [(np.asarray(value).ravel() - start).astype(np.float32)]
+            return lambda value: [_one_hot(_symbols(value, start), sizes, offsets)]
+        return lambda value: [_symbols(value, start).astype(np.float32)]
+    if isinstance(space, spaces.Box) and np.issubdtype(space.dtype, np.integer):
+        return lambda value: [_integers(value)]
     if isinstance(space, (spaces.MultiBinary, spaces.Box)):
         return lambda value: [np.asarray(value, dtype=np.float32).ravel()]
     if isinstance(space, spaces.Tuple):
@@ -115,10 +120,26 @@ def _flattener(space: spaces.Space[Any], *, one_hot: bool) -> Flatten:
     )
 
 
-def _one_hot(symbols: NDArray[Any], offsets: NDArray[np.int64], width: int) -> NDArray[np.float32]:
-    hot = np.zeros(width, dtype=np.float32)
-    hot[offsets + symbols] = 1.0
+def _symbols(value: Any, start: NDArray[Any]) -> NDArray[Any]:
+    symbols = np.asarray(value).ravel()
+    if symbols.size < start.size:  # more would not broadcast, or be too many for the key
+        raise ValueError(f"{symbols.size} symbols where {start.size} are declared")
+    return np.asarray(symbols - start)
+
+
+def _one_hot(symbols: NDArray[Any], sizes: NDArray[Any], offsets: NDArray[np.int64]) -> NDArray[np.float32]:
+    if not ((symbols >= 0) & (symbols < sizes)).all():
+        raise ValueError(f"the symbols {symbols} lie outside 0 .. {sizes - 1}")
+    hot = np.zeros(int(sizes.sum()), dtype=np.float32)
+    hot[offsets + symbols.astype(np.int64)] = 1.0
     return hot
+
+
+def _integers(value: Any) -> NDArray[np.float32]:
+    given = np.asarray(value).ravel()
+    if given.size and np.abs(given).max() > _LARGEST_SYMBOL:
+        raise ValueError(f"an integer beyond {_LARGEST_SYMBOL}: a key could not tell it from the next")
+    return given.astype(np.float32)
 
 
 def action_count(space: spaces.Space[Any]) -> tuple[int, int]:

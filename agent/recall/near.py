@@ -24,9 +24,11 @@ def unit_scale(spread: NDArray[np.float64]) -> NDArray[np.float32]:
 
 @final
 class NearRetrieval:
-    """The ``k`` nearest slots of each action under ``-beta |q - k|^2 / width + log count``, keys divided by their spread.
+    """The ``k`` nearest slots of each action, scored ``-beta |q - k|^2 / width + log count``.
 
-    The null slot stands at distance ``null_distance``: what is farther from everything met counts as unknown.
+    Keys are taken from the first one and divided by the observations' spread, so that neither where zero lies nor the
+    units matter. The null slot stands at distance ``null_distance``: what is farther from everything met counts as
+    unknown.
     """
 
     def __init__(self, actions: int, width: int, *, neighbours: int, beta: float, null_distance: float) -> None:
@@ -41,6 +43,7 @@ class NearRetrieval:
         """
         self.null_score = -beta * null_distance**2
         self.scale = np.ones(width, np.float32)
+        self._origin = np.zeros(width, np.float32)
         self._beta = beta / width
         self._k = neighbours
         self._rescaled_at = _RESCALE_AT // 2
@@ -50,12 +53,6 @@ class NearRetrieval:
         self._slots = np.zeros((actions, 256), np.int64)
         self._table = SuccessorTable(actions, neighbours)
 
-    def find(
-        self, key: NDArray[np.float32], action: int, next_key: NDArray[np.float32], terminated: bool
-    ) -> int | None:
-        """Return None: real transitions do not merge."""
-        return None
-
     def add(self, slot: int, columns: Columns) -> None:
         """Take in a new slot; slots come in order."""
         action = int(columns.action[slot])
@@ -63,7 +60,9 @@ class NearRetrieval:
         self._keys = grown(self._keys, place + 1, axis=1)
         self._norms = grown(self._norms, place + 1, axis=1, fill=np.inf)
         self._slots = grown(self._slots, place + 1, axis=1)
-        scaled = columns.key[slot] * self.scale
+        if slot == 0:
+            self._origin = columns.key[0].copy()
+        scaled = self._scaled(columns.key[slot])
         self._keys[action, place] = scaled
         self._norms[action, place] = scaled @ scaled
         self._slots[action, place] = slot
@@ -74,7 +73,7 @@ class NearRetrieval:
 
     def near(self, key: NDArray[np.float32], columns: Columns) -> Retrieved:
         """Return the k nearest slots of each action."""
-        scaled = key * self.scale
+        scaled = self._scaled(key)
         filled = max(int(self._fill.max()), 1)
         query = torch.from_numpy(scaled)
         products = torch.from_numpy(self._keys[:, :filled]) @ query
@@ -85,7 +84,7 @@ class NearRetrieval:
 
     def successors(self, columns: Columns) -> tuple[Retrieved, Tensor]:
         """Return the k nearest slots of each action to every slot's next key; what is known of them is kept."""
-        queries = torch.from_numpy(columns.next_key[: columns.size] * self.scale)
+        queries = torch.from_numpy(self._scaled(columns.next_key[: columns.size]))
         keys = [torch.from_numpy(self._keys[action, :filled]) for action, filled in enumerate(self._fill)]
         slots = [torch.from_numpy(self._slots[action, :filled]) for action, filled in enumerate(self._fill)]
         self._table.extend(queries, keys, slots)
@@ -114,10 +113,13 @@ class NearRetrieval:
         self.scale = scale.astype(np.float32)
         self._rescaled_at = max(self._rescaled_at, columns.size)
         for action, filled in enumerate(self._fill):
-            scaled = columns.key[self._slots[action, :filled]] * self.scale
+            scaled = self._scaled(columns.key[self._slots[action, :filled]])
             self._keys[action, :filled] = scaled
             self._norms[action, :filled] = np.square(scaled).sum(axis=1)
         self._table = SuccessorTable(len(self._fill), self._k)
+
+    def _scaled(self, keys: NDArray[np.float32]) -> NDArray[np.float32]:
+        return (keys - self._origin) * self.scale
 
     def _score(self, squared: Tensor, index: Tensor, columns: Columns) -> Tensor:
         """Turn squared distances into scores in place: ``-beta d^2 / width + log count``; infinity becomes ``-inf``."""

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 CALIBRATION_STEPS = 200  # steps whose median length decides how long an action is held
-_KERNEL_STEP = 0.5  # a decision should move about this far, in units of the spread: a shorter one recalls itself
+_DECISION_MOVES = 0.7  # spreads that a decision should move: a shorter one recalls itself
 _LONGEST_HOLD = 8
 
 
 def hold_length(lengths: NDArray[np.float64]) -> int:
-    """Return for how many steps an action is held so that a decision moves about half a spread.
+    """Return for how many steps an action is held so that a decision moves about 0.7 of a spread.
 
     Args:
         lengths: how far single steps moved, in units of the observations' spread, ``[steps]``.
@@ -22,7 +22,7 @@ def hold_length(lengths: NDArray[np.float64]) -> int:
     typical = float(np.median(lengths))
     if typical <= 0.0:
         return 1
-    return int(np.clip(round(_KERNEL_STEP / typical), 1, _LONGEST_HOLD))
+    return int(np.clip(round(_DECISION_MOVES / typical), 1, _LONGEST_HOLD))
 
 
 @final

@@ -31,12 +31,6 @@ class Retrieval(Protocol):
     null_score: float
     """The score of the null slot, on the same scale as the scores retrieved."""
 
-    def find(
-        self, key: NDArray[np.float32], action: int, next_key: NDArray[np.float32], terminated: bool
-    ) -> int | None:
-        """Return the slot that holds exactly this transition, if transitions merge and it is there."""
-        ...
-
     def add(self, slot: int, columns: Columns) -> None:
         """Take in a slot that has just been appended to the columns."""
         ...

@@ -21,6 +21,8 @@ from .sweep import optimistic_value, sweep
 
 _MOST_NEIGHBOURS = 64
 
+_Identity = tuple[bytes, int, bytes, bool]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recollection:
@@ -58,7 +60,7 @@ class TransitionSlots:
         self.best_rate = 0.0
         self.rating_unit = 1.0
         self._config = config
-        self._slot_of_id: dict[int, int] = {}
+        self._slot_of: dict[_Identity, int] = {}
         self._retrieval: ExactRetrieval | NearRetrieval
         if keys.exact:
             self._retrieval = ExactRetrieval(actions, null_mass=config.null_mass)
@@ -112,7 +114,7 @@ class TransitionSlots:
         *,
         expected: float = 0.0,
     ) -> int | None:
-        """Write one visited transition; the same symbolic transition merges: its count grows, its reward averages.
+        """Write one visited transition; the very same one again merges: its count grows, its reward averages.
 
         Until it is backed up or swept, a new slot is worth what was expected of it, but no less than nothing: where
         every step costs, it promises to be free, and so draws the agent on.
@@ -128,7 +130,7 @@ class TransitionSlots:
         Returns:
             The slot, or None if the memory is full and the transition is new.
         """
-        slot = self._retrieval.find(key, action, next_key, terminated)
+        slot = self._slot_of.get(_identity(key, action, next_key, terminated))
         if slot is not None:
             self.columns.count[slot] += 1.0
             self.columns.reward[slot] += (reward - self.columns.reward[slot]) / self.columns.count[slot]
@@ -137,8 +139,14 @@ class TransitionSlots:
         if self.full:
             return None
         slot = self.columns.append(key, action, reward, next_key, terminated, value=max(expected, 0.0))
-        self._retrieval.add(slot, self.columns)
+        self._add(slot)
         return slot
+
+    def _add(self, slot: int) -> None:
+        columns = self.columns
+        self._retrieval.add(slot, columns)
+        same = _identity(columns.key[slot], columns.action[slot], columns.next_key[slot], columns.terminated[slot])
+        self._slot_of[same] = slot
 
     def back_up(self, slot: int, ahead: float) -> None:
         """Value one slot by what its next key promises: ``q = r + discount (1 - terminated) ahead``."""
@@ -205,23 +213,17 @@ class TransitionSlots:
         """
         columns = self.columns
         for row in range(len(transitions)):
-            template = int(transitions.id[row])
-            slot = self._slot_of_id.get(template)
+            key, next_key = transitions.key[row], transitions.next_key[row]
+            action, terminated = int(transitions.action[row]), bool(transitions.terminated[row])
+            slot = self._slot_of.get(_identity(key, action, next_key, terminated))
+            if slot is None and self.full:
+                continue
             if slot is None:
-                if self.full:
-                    break
                 value = float(transitions.value[row])
-                slot = columns.append(
-                    transitions.key[row],
-                    int(transitions.action[row]),
-                    0.0,
-                    transitions.next_key[row],
-                    bool(transitions.terminated[row]),
-                    value=self.optimism if np.isnan(value) else value,
-                )
-                columns.count[slot] = transitions.count[row]
-                self._retrieval.add(slot, columns)
-                self.bind(slot, template)
+                value = self.optimism if np.isnan(value) else value
+                slot = columns.append(key, action, 0.0, next_key, terminated, value=value)
+                self._add(slot)
+            columns.id[slot] = transitions.id[row]
             columns.count[slot] = transitions.count[row]
             columns.reward[slot] = transitions.reward[row]
             columns.rating[slot] = transitions.rating[row]
@@ -255,4 +257,8 @@ class TransitionSlots:
     def bind(self, slot: int, template: int) -> None:
         """Note the id under which the episodic memory keeps a slot."""
         self.columns.id[slot] = template
-        self._slot_of_id[template] = slot
+
+
+def _identity(key: NDArray[np.float32], action: int, next_key: NDArray[np.float32], terminated: bool) -> _Identity:
+    """Return what makes two transitions the same, here as in the episodic memory."""
+    return key.tobytes(), int(action), next_key.tobytes(), bool(terminated)

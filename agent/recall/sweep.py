@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -48,7 +47,7 @@ def sweep(
     held = value.to(retrieved.scores.dtype)
     _, weights, null_mass = attend(retrieved.scores, held[retrieved.index], null_score=null_score, null_value=optimism)
     promised = null_mass * optimism
-    follows = torch.where(terminated, 0.0, discount).to(value.dtype)
+    follows = discount * (~terminated).to(value.dtype)
     move = float("inf")
     for _ in range(times):
         read = (weights * value.to(weights.dtype)[retrieved.index]).sum(dim=-1).add_(promised)

@@ -15,8 +15,8 @@ the two share is a SQLite file, and the arms differ in which file the second one
 | CliffWalking | the mirrored world: start and goal change places, and the cliff throws back to the other corner |
 
 The discount of the two tasks of fixed length is short, since what a decision leads to is: 0.5 in HiddenRule, where the
-next context is drawn at random, and 0.9 in DarkRoom, with 20 steps. With the default of 0.99 memories of chance sequences
-drown the rule. The other two tasks have the default.
+next context is drawn at random, and 0.9 in DarkRoom, with 20 steps. With the default of 0.99 memories of
+chance sequences drown the rule. The other two tasks have the default.
 
 Arms are paired: a seed gives the same world and the same agent in all of them. Returns are normalised to 0 for actions
 drawn uniformly at random and 1 for the optimum of the world.

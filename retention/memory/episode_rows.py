@@ -13,7 +13,7 @@ from sqlite_utils import Database
 from ..errors import NotFoundError
 from .episodes import CommittedEpisode, Episode, EpisodeDraft, Feedback
 from .gate import EARLIER_LIMIT, FeedbackGate, Gate
-from .receipts import credit_episode, store_receipt
+from .receipts import credit_episode, present, store_receipt
 from .scope import Scope
 from .transition_rows import discard, merge, next_revision
 from .transitions import Transitions
@@ -35,8 +35,7 @@ def commit(
     transitions: Transitions | None,
     recalled: Mapping[int, float],
     gate: FeedbackGate,
-    *,
-    replace: bool = False,
+    void_up_to: int = 0,
 ) -> CommittedEpisode:
     """Write an episode, its outcome, its gate, its templates and its receipt, and credit what was recalled."""
     scope = Scope(draft.namespace, draft.task)
@@ -44,11 +43,11 @@ def commit(
     episode_id, now, revision = uuid.uuid4().hex, time.time(), next_revision(db)
     _insert_episode(db, draft, episode_id, decision, now)
     _insert_outcome(db, episode_id, "return", reward=draft.return_, rating=None, feedback_id=None)
-    if recalled:
-        store_receipt(db, draft.namespace, recalled, episode_id)
+    if there := present(db, draft.namespace, recalled):
+        store_receipt(db, draft.namespace, there, episode_id)
         credit_episode(db, episode_id, outcome=draft.return_, rating=None)
-    if replace:
-        discard(db, scope)
+    if void_up_to:
+        discard(db, scope, void_up_to)
     rows = 0 if transitions is None else len(transitions)
     ids, written, merged = np.zeros(rows, np.int64), 0, 0
     if transitions is not None and rows and gate.admits(decision):

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 
 from sqlite_utils import Database
 
-from ..errors import NotFoundError
 from .credit import advantage, shares
 from .scope import Scope
 
@@ -20,25 +19,31 @@ WHERE id = :id
 """
 
 
+def present(db: Database, namespace: str, masses: Mapping[int, float]) -> dict[int, float]:
+    """Return those of the templates that the namespace has: another process may have discarded some meanwhile."""
+    scope = Scope(namespace)
+    known = f"SELECT 1 FROM templates WHERE {scope.where} AND id = :id"
+    return {number: mass for number, mass in masses.items() if db.conn.execute(known, scope.bind(id=number)).fetchone()}
+
+
 def store_receipt(db: Database, namespace: str, masses: Mapping[int, float], episode_id: str | None) -> int:
     """Write which templates were recalled, with each one's share of the attention, and return the receipt's id.
 
+    Args:
+        db: the memory.
+        namespace: whose they are.
+        masses: attention by template id; each is there.
+        episode_id: the episode they were recalled for, if it is known.
+
     Raises:
-        NotFoundError: if the namespace has no such template.
         ValueError: if a mass is negative or not finite.
     """
-    portions = shares(masses)
-    scope = Scope(namespace)
     receipt = db.conn.execute(
         "INSERT INTO receipts (namespace, episode_id, created) VALUES (?, ?, ?)", (namespace, episode_id, time.time())
     ).lastrowid
-    known = f"SELECT 1 FROM templates WHERE {scope.where} AND id = :id"
-    for template_id in portions:
-        if not db.conn.execute(known, scope.bind(id=template_id)).fetchone():
-            raise NotFoundError(f"namespace {namespace!r} has no template {template_id}")
     db.conn.executemany(
         "INSERT INTO receipt_templates VALUES (?, ?, ?)",
-        [(receipt, template_id, share) for template_id, share in portions.items()],
+        [(receipt, template_id, share) for template_id, share in shares(masses).items()],
     )
     assert receipt is not None
     return receipt

@@ -15,7 +15,7 @@ from .episodes import CommittedEpisode, Episode, EpisodeDraft, Feedback, check_f
 from .gate import FeedbackGate
 from .location import as_path
 from .recall import Recall, nearest
-from .receipts import store_receipt
+from .receipts import present, store_receipt
 from .scope import Scope
 from .settings import as_json, load_setting, save_setting
 from .stats import describe
@@ -87,7 +87,7 @@ class EpisodicMemory:
         transitions: Transitions | None = None,
         recalled: Mapping[int, float] | None = None,
         *,
-        replace: bool = False,
+        void_up_to: int = 0,
     ) -> CommittedEpisode:
         """Keep an episode that has just ended: its outcome, its gate, its templates and its receipt, at once.
 
@@ -98,15 +98,16 @@ class EpisodicMemory:
             draft: the episode.
             transitions: what it saw; the columns ``rating`` and ``id`` are not looked at. The last row is the step it
                 ended on, which late feedback goes to.
-            recalled: attention mass by template id; the outcome's advantage is shared among these templates.
-            replace: delete the task's earlier transitions first, in the same transaction: they no longer hold.
+            recalled: attention mass by template id; the outcome's advantage is shared among these templates. Those that
+                are gone by now are left out.
+            void_up_to: delete the task's transitions up to this revision first, in the same transaction: they no longer
+                hold. What others wrote since stays.
 
         Raises:
-            NotFoundError: if a recalled template is not there.
             ValueError: if the keys have another width than the task's templates.
         """
         return self._connections.write(
-            lambda db: episode_rows.commit(db, draft, transitions, recalled or {}, self._gate, replace=replace)
+            lambda db: episode_rows.commit(db, draft, transitions, recalled or {}, self._gate, void_up_to)
         )
 
     def episodes(self, *, namespace: str, task: str | None = None, limit: int | None = None) -> list[Episode]:
@@ -241,7 +242,9 @@ class EpisodicMemory:
         receipt = None
         if hits and not self._connections.read_only:
             masses = {hit.template.id: 1.0 for hit in hits}
-            receipt = self._connections.write(lambda db: store_receipt(db, namespace, masses, episode_id))
+            receipt = self._connections.write(
+                lambda db: store_receipt(db, namespace, present(db, namespace, masses), episode_id)
+            )
         return Recall(receipt_id=receipt, hits=hits)
 
     def get(self, template_id: int, *, namespace: str) -> Template:

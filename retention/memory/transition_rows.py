@@ -85,13 +85,14 @@ def merge(
     return np.array([ids[key] for key in keys], dtype=np.int64), len(ids) - len(known)
 
 
-def discard(db: Database, of_task: Scope) -> None:
-    """Delete the transitions of a task, with their places on receipts; its episodes stay."""
+def discard(db: Database, of_task: Scope, up_to: int) -> None:
+    """Delete the transitions of a task up to a revision, with their places on receipts; its episodes stay."""
     scope = replace(of_task, kind=TRANSITION)
-    gone = f"SELECT id FROM templates WHERE {scope.where}"
-    db.conn.execute(f"DELETE FROM receipt_templates WHERE template_id IN ({gone})", scope.bind())
-    db.conn.execute(f"UPDATE episodes SET last_template_id = NULL WHERE last_template_id IN ({gone})", scope.bind())
-    db.conn.execute(f"DELETE FROM templates WHERE {scope.where}", scope.bind())
+    void, values = f"{scope.where} AND revision <= :up_to", scope.bind(up_to=up_to)
+    gone = f"SELECT id FROM templates WHERE {void}"
+    db.conn.execute(f"DELETE FROM receipt_templates WHERE template_id IN ({gone})", values)
+    db.conn.execute(f"UPDATE episodes SET last_template_id = NULL WHERE last_template_id IN ({gone})", values)
+    db.conn.execute(f"DELETE FROM templates WHERE {void}", values)
 
 
 def load(db: Database, of_task: Scope, after: int) -> tuple[Transitions, int]:

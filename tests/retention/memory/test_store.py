@@ -144,9 +144,11 @@ def test_templates_that_no_longer_hold_are_replaced(draft: Draft, steps: Steps) 
         memory.commit_episode(draft(task="other"), steps(1))
         memory.commit_episode(draft(namespace="bob"), steps(1))
         memory.write([TemplateDraft(key=np.ones(2), content="a", task="corridor")], namespace="alice")
-        done = memory.commit_episode(draft(), steps(2, 3), recalled={1: 1.0, 2: 1.0}, replace=True)
-        rows, _ = memory.transitions(namespace="alice", task="corridor")
+        since = memory.commit_episode(draft(), steps(9))
+        done = memory.commit_episode(draft(), steps(2, 3), recalled={1: 1.0, 2: 1.0}, void_up_to=since.revision - 1)
+        rows, _ = memory.transitions(namespace="alice", task="corridor", after=since.revision)
         assert rows.key[:, 0].tolist() == [2, 3]
+        assert memory.transitions(namespace="alice", task="corridor")[0].key[:, 0].tolist() == [9, 2, 3]
         assert rows.count.tolist() == [1, 1]
         assert rows.id.tolist() == done.template_ids.tolist()
         assert not set(rows.id.tolist()) & set(before.template_ids.tolist())
@@ -243,13 +245,15 @@ def test_a_namespace_matches_exactly(draft: Draft, steps: Steps, near: str) -> N
             lambda: memory.episode(done.episode_id, namespace=near),
             lambda: memory.feedback(done.episode_id, namespace=near, rating=1),
             lambda: memory.get(1, namespace=near),
-            lambda: memory.commit_episode(draft(namespace=near), recalled={1: 1.0}),
             lambda: memory.recall([1, 1], namespace="alice", episode_id="0" * 32),
         ):
             with pytest.raises(NotFoundError):
                 call()
         assert memory.episode(done.episode_id, namespace="alice").rating is None
         assert memory.namespaces() == ["alice"]
+        for return_ in (0.0, 9.0):  # the second has an advantage to share: not with another's template
+            memory.commit_episode(draft(return_, namespace=near), recalled={1: 1.0})
+        assert memory.get(1, namespace="alice").utility == 0.0
 
 
 def test_settings_are_kept_by_task(draft: Draft) -> None:
