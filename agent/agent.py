@@ -17,7 +17,7 @@ from .loop import Played, play
 from .policies.protocol import Policy, Task
 from .policies.retention import RetentionPolicy
 from .seeding import check_seed, episode_rng
-from .tasks import AnyEnv, task_name
+from .tasks import AnyEnv, task_name, task_of
 from .vector_loop import play_vector
 
 _SETTINGS = "policy"  # the policy's settings beside the templates
@@ -47,6 +47,7 @@ class Agent:
         self._bound: tuple[str, Task] | None = None
         self._settings: dict[str, Any] | None = None
         self._revision = 0
+        self._abandoned = False  # whether the policy saw parts of episodes that never ended, which no memory has
         self._rng = episode_rng(seed, 0)
 
     @classmethod
@@ -66,14 +67,17 @@ class Agent:
             path: the memory's file, made if it does not exist; None for a memory that is gone at the end.
             namespace: whose memory it is, matched exactly.
             policy: what acts; a :class:`RetentionPolicy` by default.
-            gate: what decides of an outcome whether, as what and how strongly it is kept.
+            gate: what decides from an outcome whether, as what and how strongly it is kept.
             seed: of all randomness; the same seed and memory give the same run, bit for bit.
             frozen: act on what the memory holds and write nothing; the file is then opened read-only.
 
         Raises:
             MemoryFileError: the file cannot be used.
             NotFoundError: frozen, and there is no such file.
+            TypeError: the seed is no integer.
+            ValueError: the seed is negative.
         """
+        check_seed(seed)  # before a file is made
         mode: Literal["ro", "rw"] = "ro" if frozen and path is not None else "rw"
         memory = EpisodicMemory.open(path, mode=mode, gate=gate)
         return cls(memory, policy or RetentionPolicy(), namespace=namespace, seed=seed, frozen=frozen)
@@ -98,6 +102,7 @@ class Agent:
 
         Raises:
             EnvironmentFaultError: the environment raised, or sent NaN or infinity. Finished episodes are stored.
+            TypeError: ``env`` is no environment.
             UnsupportedSpaceError: the policy cannot serve the environment's spaces.
             ValueError: a number is out of its range.
         """
@@ -113,12 +118,15 @@ class Agent:
             limited = env if max_episode_steps is None else TimeLimit(env, max_episode_steps)
             plays = play(limited, self.policy, first=first, episodes=episodes, seed=self.seed)
         results: list[EpisodeResult] = []
+        ended = False
         try:
             for played in plays:
                 results.append(self._keep(scope, played))
                 if on_episode is not None:
                     on_episode(results[-1])
+            ended = not isinstance(env, VectorEnv)  # the other lanes of a vector are in the middle of an episode
         finally:
+            self._abandoned = not ended
             self._save_values(scope)
         return History(tuple(results))
 
@@ -131,18 +139,18 @@ class Agent:
 
         Returns:
             The name of the task.
+
+        Raises:
+            TypeError: ``env`` is no environment.
+            UnsupportedSpaceError: the policy cannot serve the environment's spaces.
         """
+        bound = task_of(env, frozen=self.frozen)
         scope = task or task_name(env)
-        if isinstance(env, VectorEnv):
-            observed, acted, lanes = env.single_observation_space, env.single_action_space, env.num_envs
-        else:
-            observed, acted, lanes = env.observation_space, env.action_space, 1
-        bound = Task(observation_space=observed, action_space=acted, lanes=lanes, frozen=self.frozen)
-        if (scope, bound) != self._bound:
+        if self._abandoned or (scope, bound) != self._bound:
             self._bound = None
             self.policy.begin(bound)
             self._restore(scope)
-            self._bound = (scope, bound)
+            self._bound, self._abandoned = (scope, bound), False
         else:
             self._refresh(scope)
         return scope
@@ -166,10 +174,14 @@ class Agent:
     def act(self, observation: Any) -> int:
         """Choose an action for one observation of the task bound last; nothing is learned from it.
 
+        Each call decides anew: an action that a run would hold for several steps is not held here. Unless the agent is
+        frozen, actions that the memory does not know look promising, as in a run.
+
         Raises:
+            EnvironmentFaultError: the observation does not fit its space, or holds NaN or infinity.
             ValueError: no task is bound yet.
         """
-        _ = self.task
+        _ = self.task  # raises where none is bound
         self.policy.start_episode(observation, self._rng, lane=_OUTSIDE)
         return self.policy.act(lane=_OUTSIDE)
 
@@ -218,14 +230,7 @@ class Agent:
         """Let the policy learn from an episode, and commit it in one transaction."""
         experience = self.policy.end_episode(played.return_, lane=played.lane)
         if self.frozen:
-            return EpisodeResult(
-                episode=played.number,
-                episode_id=None,
-                return_=played.return_,
-                length=played.length,
-                gate=0.0,
-                written=0,
-            )
+            return EpisodeResult(episode=played.number, return_=played.return_, length=played.length)
         settings = self.policy.settings()
         if settings != self._settings:  # saved first: settings without their templates do no harm
             self.memory.save_setting(_SETTINGS, settings, namespace=self.namespace, task=scope)
@@ -265,8 +270,7 @@ class Agent:
         transitions, self._revision = self.memory.transitions(namespace=self.namespace, task=scope, after=after)
         settings = None
         if not after:
-            settings = self.memory.setting(_SETTINGS, namespace=self.namespace, task=scope)
-            self._settings = settings
+            settings = self._settings = self.memory.setting(_SETTINGS, namespace=self.namespace, task=scope)
         swept = self.memory.setting(_SWEPT, namespace=self.namespace, task=scope)
         self.policy.restore(transitions, settings, swept=swept == self._revision, anew=anew)
 

@@ -16,19 +16,19 @@ class EpisodeResult:
 
     Attributes:
         episode: its number within namespace and task, from 1, going on over sessions.
-        episode_id: its id in the memory, for feedback; None if the agent was frozen and wrote nothing.
         return_: sum of rewards.
         length: steps.
+        episode_id: its id in the memory, for feedback; None if the agent was frozen and wrote nothing.
         gate: the gate's decision, polarity times weight, in [-1, 1]; 0 if the agent was frozen.
         written: templates that this episode added.
     """
 
     episode: int
-    episode_id: str | None
     return_: float
     length: int
-    gate: float
-    written: int
+    episode_id: str | None = None
+    gate: float = 0.0
+    written: int = 0
 
 
 @final

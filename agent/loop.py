@@ -60,7 +60,10 @@ def play(env: gymnasium.Env[Any, Any], policy: Policy, *, first: int, episodes: 
         except Exception as error:
             raise environment_fault("reset", number, 0, error) from error
         total, length, over = 0.0, 0, False
-        policy.start_episode(observation, episode_rng(seed, number))
+        try:
+            policy.start_episode(observation, episode_rng(seed, number))
+        except EnvironmentFaultError as error:
+            raise EnvironmentFaultError(f"reset of episode {number}: {error}") from error
         while not over:
             action = policy.act()
             try:

@@ -22,8 +22,11 @@ def check_seed(seed: int) -> int:
     """Return the seed.
 
     Raises:
+        TypeError: it is no integer.
         ValueError: it is negative.
     """
+    if not isinstance(seed, (int, np.integer)):
+        raise TypeError(f"a seed must be an integer, got {seed!r}")
     if seed < 0:
         raise ValueError(f"a seed must not be negative, got {seed}")
     return seed

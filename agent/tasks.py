@@ -1,4 +1,4 @@
-"""Environments by id: made with a clear error, and named so that a memory finds its templates again."""
+"""Environments by id: made with a clear error, described to a policy, and named so that a memory knows them again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv, VectorEnv
 
 from retention import EnvironmentFaultError
 
+from .policies.protocol import Task
+
 AnyEnv = gymnasium.Env[Any, Any] | VectorEnv[Any, Any, Any]
+
+# What gymnasium.make_vec puts among the arguments of an environment that vectorizes itself.
+_VECTOR_ARGUMENTS = frozenset({"render_mode", "num_envs", "vectorization_mode", "max_episode_steps"})
 
 
 def make_env(
@@ -40,21 +45,38 @@ def make_env(
         if colon and cause.name in (None, module, module.partition(".")[0]):
             raise EnvironmentFaultError(f"no module named {module!r} that could register {env_id!r}") from error
         raise EnvironmentFaultError(f"{env_id} needs a package that is not installed: {_one_line(cause)}") from error
-    except (gymnasium.error.Error, TypeError, ValueError, ImportError, AttributeError) as error:
-        raise EnvironmentFaultError(f"cannot make {env_id}: {_one_line(error)}") from error
+    except Exception as error:  # whatever an environment raises while it is made is its own fault
+        raise EnvironmentFaultError(f"cannot make {env_id}: {type(error).__name__}: {_one_line(error)}") from error
+
+
+def task_of(env: AnyEnv, *, frozen: bool) -> Task:
+    """Return what a policy is told of an environment, or of a vector of them.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    if isinstance(env, VectorEnv):
+        observed, acted, lanes = env.single_observation_space, env.single_action_space, env.num_envs
+    elif isinstance(env, gymnasium.Env):
+        observed, acted, lanes = env.observation_space, env.action_space, 1
+    else:
+        raise TypeError(f"env must be a gymnasium environment or a vector of them, got {env!r}: see agent.make_env")
+    return Task(observation_space=observed, action_space=acted, lanes=lanes, frozen=frozen)
 
 
 def task_name(env: AnyEnv) -> str:
     """Return the name under which a memory keeps what belongs to a task: the id and the arguments it was made with.
 
-    Two environments of the same id and arguments are one task; a time limit is not part of it.
+    Two environments of the same id and arguments are one task; a time limit is not part of it, nor is how it is drawn
+    or how many run side by side. An environment made without an id is named by its class.
     """
     spec, inner = env.spec, env.unwrapped
     if isinstance(inner, (AsyncVectorEnv, SyncVectorEnv)):
         spec = inner.get_attr("spec")[0]
     if spec is None:
         return type(inner).__name__
-    arguments = {name: value for name, value in spec.kwargs.items() if name != "render_mode"}
+    aside = {"render_mode"} if isinstance(env, gymnasium.Env) else _VECTOR_ARGUMENTS
+    arguments = {name: value for name, value in spec.kwargs.items() if name not in aside}
     if not arguments:
         return spec.id
     return f"{spec.id}?{json.dumps(arguments, sort_keys=True, default=str, separators=(',', ':'))}"
@@ -72,10 +94,9 @@ def _load_plugin(env_id: str) -> None:
 
 
 def _nearest(env_id: str) -> str:
-    name = env_id.partition(":")[2] or env_id
-    known = list(gymnasium.registry)
-    lowered = {each.lower(): each for each in known}
-    near = [lowered[each] for each in get_close_matches(name.lower(), lowered, n=3, cutoff=0.5)]
+    module, colon, name = env_id.rpartition(":")
+    lowered = {each.lower(): each for each in gymnasium.registry}
+    near = [module + colon + lowered[each] for each in get_close_matches(name.lower(), lowered, n=3, cutoff=0.6)]
     if near:
         return f"Did you mean {' or '.join(near)}?"
     return "For an environment that your own module registers, write module:EnvId."

@@ -21,7 +21,7 @@ def play_vector(
     """Play episodes in all lanes at once, with the autoreset of either mode (next step or same step).
 
     The first ``episodes`` episodes to end are yielded, numbered as they end; what is in flight then is dropped. Short
-    episodes end first: where lengths differ much between good and bad episodes, play lanes in equal numbers instead.
+    episodes end first, so where bad episodes are much shorter than good ones the mean return of a few is too low.
 
     Args:
         env: a vector environment.

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ..history import EpisodeResult
 
-_LINES = 10  # plain lines in all
+_LINES = 10  # plain lines in all, at most
 _WINDOW = 20  # episodes in the running mean
 
 Advance = Callable[[EpisodeResult, int], None]
@@ -29,6 +29,7 @@ def progress_line(episodes: int, display: str) -> Iterator[Advance]:
         What to call after each episode, with the number of templates.
     """
     console = Console(stderr=True, highlight=False)
+    every = -(-episodes // _LINES)  # episodes from one plain line to the next, rounded up
     recent: deque[float] = deque(maxlen=_WINDOW)
     done = 0
 
@@ -45,7 +46,7 @@ def progress_line(episodes: int, display: str) -> Iterator[Advance]:
             nonlocal done
             done += 1
             recent.append(result.return_)
-            if done == episodes or done % max(1, episodes // _LINES) == 0:
+            if done == episodes or done % every == 0:
                 console.print(f"episode {done}/{episodes}: {said(result, templates)}", soft_wrap=True)
 
         yield print_line

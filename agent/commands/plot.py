@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from retention import HoldfastError, MissingExtraError
 
-_WINDOW = 20
+_WINDOW = 20  # episodes in the running mean
 _SUFFIXES = (".png", ".svg", ".pdf")
 _EARLIER, _NOW = "#999999", "#0072B2"  # Okabe and Ito's palette: told apart by colour-blind readers too
 
@@ -31,10 +31,17 @@ def check_plot(path: str) -> None:
         raise HoldfastError(f"--plot {path}: there is no folder {target.absolute().parent}")
 
 
+def running_mean(returns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return for each episode the mean of the last 20 returns up to it, or of all if fewer, ``[episodes]``."""
+    total = np.cumsum(returns)
+    total[_WINDOW:] -= total[:-_WINDOW]
+    return np.asarray(total / np.minimum(np.arange(1, len(returns) + 1), _WINDOW))
+
+
 def draw_returns(
     path: Path, *, earlier: NDArray[np.float64], returns: NDArray[np.float64], title: str, frozen: bool
 ) -> None:
-    """Draw each episode's return and the running mean, over all sessions; a line marks where this one began.
+    """Draw each episode's return and the mean of the last 20, over all sessions; this one has a colour of its own.
 
     Args:
         path: where to.
@@ -47,19 +54,19 @@ def draw_returns(
 
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
+    from matplotlib.ticker import MaxNLocator
 
     every = np.concatenate([earlier, returns])
     episode = np.arange(1, len(every) + 1)
-    window = min(_WINDOW, len(every))
-    mean = np.convolve(every, np.ones(window) / window, mode="valid")
     figure, axes = plt.subplots(figsize=(7.0, 3.8), layout="constrained")
     axes.scatter(
         episode[: len(earlier)], earlier, s=9, color=_EARLIER, label="earlier sessions" if len(earlier) else None
     )
     label = "this session (frozen)" if frozen else "this session"
     axes.scatter(episode[len(earlier) :], returns, s=9, color=_NOW, label=label)
-    axes.plot(episode[window - 1 :], mean, color="black", linewidth=1.5, label=f"mean of {window}")
+    axes.plot(episode, running_mean(every), color="black", linewidth=1.5, label=f"mean of the last {_WINDOW}")
     axes.set(title=title, xlabel="episode", ylabel="return")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)

@@ -79,8 +79,12 @@ def run(
       holdfast run CartPole-v1 --episodes 90 --memory cart.db --plot cart.png
       holdfast run my_module:MyEnv-v0 --seed 1 --json
     """
+    if not namespace:
+        raise click.UsageError("--namespace must not be empty: it says whose memory it is")
     if ask and frozen:
         raise click.UsageError("--ask writes ratings and --frozen writes nothing: choose one")
+    if frozen and path is None:
+        raise click.UsageError("--frozen acts on what a memory holds: name its file with --memory")
     arguments = dict(_argument(each) for each in env_args)
     if plot is not None:
         from .plot import check_plot

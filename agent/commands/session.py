@@ -6,6 +6,7 @@ import json
 import shlex
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, final
 
@@ -19,7 +20,7 @@ from rich.table import Table
 from retention import FeedbackGate, GateConfig
 
 from ..agent import Agent
-from ..history import EpisodeResult
+from ..history import EpisodeResult, History
 from ..policies.retention import RetentionPolicy
 from ..recall.config import RecallConfig
 from .live import progress_line
@@ -73,7 +74,8 @@ class Session:
                 advance(result, self._templates)
                 rating = rate(result) if rate is not None else None
                 if rating is not None and result.episode_id is not None:
-                    self._agent.feedback(result.episode_id, rating=rating)
+                    told = self._agent.feedback(result.episode_id, rating=rating)
+                    self._results[-1] = replace(result, gate=told.gate.signed)
 
             self._agent.bind(self._env)
             self._templates = self._agent.template_count
@@ -92,6 +94,10 @@ class Session:
         elif self._results:
             self._panel(seconds, plot)
 
+    @property
+    def _history(self) -> History:
+        return History(tuple(self._results))
+
     def _object(self, seconds: float) -> dict[str, Any]:
         return {
             "env": self._env_id,
@@ -99,7 +105,7 @@ class Session:
             "namespace": self._agent.namespace,
             "memory": self._path,
             "frozen": self._agent.frozen,
-            "env_steps": sum(each.length for each in self._results),
+            "env_steps": self._history.env_steps,
             "templates": self._templates,
             "seconds": round(seconds, 3),
             "episodes": [
@@ -116,9 +122,8 @@ class Session:
         }
 
     def _panel(self, seconds: float, plot: str | None) -> None:
-        returns = np.array([each.return_ for each in self._results])
+        returns = self._history.returns
         last = returns[-_LAST:]
-        steps = sum(each.length for each in self._results)
         rows = Table.grid(padding=(0, 2))
         rows.add_column(no_wrap=True)
         rows.add_column(overflow="fold")
@@ -129,7 +134,7 @@ class Session:
         rows.add_row(
             "return", f"mean {returns.mean():.4g}, last {len(last)}: {last.mean():.4g}, best {returns.max():.4g}"
         )
-        rows.add_row("steps", f"{steps:,} in {seconds:.1f} s")
+        rows.add_row("steps", f"{self._history.env_steps:,} in {seconds:.1f} s")
         kept = f"in {self._path}, namespace {self._agent.namespace}" if self._path else "not kept"
         rows.add_row("templates", f"{self._templates:,} {kept}{', frozen' if self._agent.frozen else ''}")
         if plot is not None:
@@ -149,6 +154,8 @@ class Session:
             words += ["--max-episode-steps", str(given["max_episode_steps"])]
         if given["discount"] != RecallConfig.discount:
             words += ["--discount", str(given["discount"])]
+        if given["admit"] != GateConfig.admit:
+            words += ["--gate", given["admit"]]
         if self._path is None:
             return [("keep it:", shlex.join([*words, "--memory", "memory.db"]))]
         words += ["--memory", self._path]
@@ -174,7 +181,7 @@ class Session:
         draw_returns(
             Path(plot),
             earlier=np.array(earlier),
-            returns=np.array([each.return_ for each in self._results]),
+            returns=self._history.returns,
             title=self._env_id,
             frozen=self._agent.frozen,
         )

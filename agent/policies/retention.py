@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, final
 
 import numpy as np
@@ -15,6 +14,8 @@ from ..recall.config import RecallConfig
 from ..recall.keys import KeySpace, action_count, key_space
 from ..recall.pace import Pace
 from ..recall.slots import Recollection, TransitionSlots
+from ..recall.sweep import best_ahead
+from .lane import Lane
 from .protocol import Experience, Task
 
 _TIE = 1e-6  # values closer than this, relative to the best, are a tie
@@ -23,27 +24,6 @@ _SETTLING_SWEEPS = 500  # at most, for values that an earlier session had no tim
 _ROWS_PER_SWEEP = 2000  # symbolic states up to which every decision is followed by a sweep
 
 _Key = NDArray[np.float32]
-
-
-@dataclass(kw_only=True)
-class _Lane:
-    """One environment's episode in progress."""
-
-    rng: np.random.Generator
-    key: _Key
-    ahead: Recollection | None = None
-    start_key: _Key | None = None
-    action: int = 0
-    expected: float = 0.0
-    steps_held: int = 0
-    reward: float = 0.0
-    discounted: float = 0.0
-    weight: float = 1.0
-    flow: float = 0.0
-    decisions: int = 0
-    steps: int = 0
-    visits: list[tuple[int, float]] = field(default_factory=list)
-    recalled: list[tuple[NDArray[np.int64], NDArray[np.float64]]] = field(default_factory=list)
 
 
 @final
@@ -75,13 +55,13 @@ class RetentionPolicy:
         self._actions, self._first_action = action_count(task.action_space)
         self._slots = self._new_slots()
         self._pace = Pace(self._keys.width)
-        self._lanes: dict[int, _Lane] = {}
+        self._lanes: dict[int, Lane] = {}
         self._low, self._high = np.inf, -np.inf
 
     def _new_slots(self) -> TransitionSlots:
         return TransitionSlots(self._keys, self._actions, self.config)
 
-    def _unfinished(self) -> list[tuple[_Lane, _Key, int, float, _Key, bool]]:
+    def _unfinished(self) -> list[tuple[Lane, _Key, int, float, _Key, bool]]:
         """Return what episodes in progress have visited: it is in no memory yet."""
         columns = self._slots.columns
         return [
@@ -155,7 +135,7 @@ class RetentionPolicy:
 
     def start_episode(self, observation: Any, rng: np.random.Generator, *, lane: int = 0) -> None:
         """Begin an episode at its first observation."""
-        self._lanes[lane] = _Lane(rng=rng, key=self._keys.key(observation))
+        self._lanes[lane] = Lane(rng=rng, key=self._keys.key(observation))
 
     def act(self, *, lane: int = 0) -> int:
         """Choose the action of the highest recalled value, ties at random; a held action goes on."""
@@ -172,7 +152,7 @@ class RetentionPolicy:
     def _read(self, key: _Key) -> Recollection:
         return self._slots.read(key, null_value=self._slots.lowest if self._task.frozen else None)
 
-    def _choose(self, now: _Lane) -> int:
+    def _choose(self, now: Lane) -> int:
         if not self.config.enabled:
             return int(now.rng.integers(self._actions))
         recollection = now.ahead or self._read(now.key)
@@ -200,23 +180,21 @@ class RetentionPolicy:
             self._write(now, terminated)
         now.start_key = None
 
-    def _write(self, now: _Lane, terminated: bool) -> None:
+    def _write(self, now: Lane, terminated: bool) -> None:
         assert now.start_key is not None  # act comes before observe
         slot = self._visit(now, now.start_key, now.action, now.reward, now.key, terminated)
-        now.discounted += now.weight * now.reward
-        now.weight *= self.config.discount
-        now.flow += 0.0 if terminated else now.reward
-        now.decisions += 1
+        now.earned.append(now.reward)
+        now.last_reward = now.reward if terminated else 0.0
         if self.config.enabled:
             self._back_up(now, slot)
 
-    def _visit(self, now: _Lane, key: _Key, action: int, reward: float, next_key: _Key, terminated: bool) -> int | None:
+    def _visit(self, now: Lane, key: _Key, action: int, reward: float, next_key: _Key, terminated: bool) -> int | None:
         slot = self._slots.write(key, action, reward, next_key, terminated, expected=now.expected)
         if slot is not None:
             now.visits.append((slot, reward))
         return slot
 
-    def _back_up(self, now: _Lane, slot: int | None) -> None:
+    def _back_up(self, now: Lane, slot: int | None) -> None:
         """Let the new slot have a value at once, and from time to time sweep all of them."""
         now.ahead = None
         if self._keys.exact:
@@ -242,7 +220,8 @@ class RetentionPolicy:
             self._drop_slots()
         self._low, self._high = min(self._low, return_), max(self._high, return_)
         self._slots.rating_unit = self._rating_unit()
-        self._slots.settle(now.discounted, now.flow / max(now.decisions, 1))
+        rate = (sum(now.earned) - now.last_reward) / max(len(now.earned), 1)
+        self._slots.settle(best_ahead(now.earned, self.config.discount), rate)
         if self.config.enabled:
             self._slots.rescale(self._pace.spread)
             self._slots.sweep(self.config.sweeps_after)
@@ -259,7 +238,7 @@ class RetentionPolicy:
         spread = self._high - self._low
         return float(spread) if 0.0 < spread < np.inf else 1.0
 
-    def _receipt(self, now: _Lane) -> dict[int, float]:
+    def _receipt(self, now: Lane) -> dict[int, float]:
         """Sum the attention per template over the episode; keep the templates that acting relied on most."""
         if not now.recalled:
             return {}

@@ -30,7 +30,7 @@ class RecallConfig:
     null_mass: float = 0.3
     neighbours: int = 16
     beta: float = 8.0
-    null_distance: float = 0.625
+    null_distance: float = 0.75
     capacity: int = 30_000
     sweeps_after: int = 50
     sweeps_exact: int = 5

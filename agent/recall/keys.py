@@ -1,4 +1,4 @@
-"""From an observation to the key of a template: a flat float32 vector."""
+"""The spaces of a task: an observation becomes the key of a template, a flat float32 vector; actions are numbered."""
 
 from __future__ import annotations
 

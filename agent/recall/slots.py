@@ -17,6 +17,7 @@ from .config import RecallConfig
 from .exact import ExactRetrieval
 from .keys import KeySpace
 from .near import NearRetrieval
+from .retrieval import Retrieval
 from .sweep import optimistic_value, sweep
 
 _MOST_NEIGHBOURS = 64
@@ -47,7 +48,7 @@ class TransitionSlots:
 
     Attributes:
         optimism: the value of the null slot.
-        best_return: the highest discounted return of an episode so far.
+        best_return: the highest discounted return from any decision to the end of its episode so far.
         best_rate: the highest mean reward per decision of an episode so far, without the reward that ended it.
         rating_unit: what a full rating of 1 is worth, in the environment's reward units.
     """
@@ -61,7 +62,7 @@ class TransitionSlots:
         self.rating_unit = 1.0
         self._config = config
         self._slot_of: dict[_Identity, int] = {}
-        self._retrieval: ExactRetrieval | NearRetrieval
+        self._retrieval: Retrieval
         if keys.exact:
             self._retrieval = ExactRetrieval(actions, null_mass=config.null_mass)
         else:
@@ -179,14 +180,14 @@ class TransitionSlots:
         columns.value[:size] = after.numpy()
         return move
 
-    def settle(self, discounted: float = 0.0, rate: float = 0.0) -> None:
+    def settle(self, ahead: float = 0.0, rate: float = 0.0) -> None:
         """Take stock: how good an episode can be, and so what the unknown promises.
 
         Args:
-            discounted: discounted return of an episode that has just ended.
+            ahead: the most that followed a decision of an episode that has just ended, discounted.
             rate: its mean reward per decision, without the reward that ended it.
         """
-        self.best_return, self.best_rate = max(self.best_return, discounted), max(self.best_rate, rate)
+        self.best_return, self.best_rate = max(self.best_return, ahead), max(self.best_rate, rate)
         rewards = self.columns.reward[: len(self)]
         self.optimism = optimistic_value(rewards, self.best_return, self.best_rate, self._config.discount)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
@@ -59,17 +62,31 @@ def sweep(
     return value, move
 
 
+def best_ahead(rewards: Sequence[float], discount: float) -> float:
+    """Return the highest discounted return from any decision of an episode to its end; 0 for an episode without any.
+
+    Args:
+        rewards: of the episode's decisions, in order.
+        discount: per decision, in (0, 1).
+    """
+    best, ahead = -math.inf, 0.0
+    for reward in reversed(rewards):
+        ahead = reward + discount * ahead
+        best = max(best, ahead)
+    return best if rewards else 0.0
+
+
 def optimistic_value(rewards: NDArray[np.float64], best_return: float, best_rate: float, discount: float) -> float:
     """Return what an unknown action is believed to be worth, from what the task has shown so far.
 
     - Most decisions cost: an unknown one is free, 0.
-    - Otherwise it is worth as much as the best seen: the best episode's discounted return, or the best episode's rate
+    - Otherwise it is worth as much as the best seen: the most that ever followed a decision, or the best episode's rate
       of pay for ever, ``best_rate / (1 - discount)``, whichever is more.
     - Nothing was ever rewarded: 1 (any positive value then drives the same search).
 
     Args:
         rewards: the rewards of all slots, ``[slots]``.
-        best_return: the highest discounted return of an episode so far, from its start.
+        best_return: the highest discounted return from any decision to the end of its episode so far.
         best_rate: the highest mean reward per decision of an episode so far, without the reward that ended it.
         discount: per decision, in (0, 1).
     """

@@ -15,7 +15,7 @@ the two share is a SQLite file, and the arms differ in which file the second one
 | CliffWalking | the mirrored world: start and goal change places, and the cliff throws back to the other corner |
 
 The discount of the two tasks of fixed length is short, since what a decision leads to is: 0.5 in HiddenRule, where the
-next context is drawn at random, and 0.9 in DarkRoom, with 20 steps. With the default of 0.99 memories of
+next context is drawn at random, and 0.8 in DarkRoom, with 20 steps. With the default of 0.99 memories of
 chance sequences drown the rule. The other two tasks have the default.
 
 Arms are paired: a seed gives the same world and the same agent in all of them. Returns are normalised to 0 for actions
@@ -46,7 +46,7 @@ SUITE = Suite(
     summary="Does memory outlive the process? Kept, wiped and another's memory in a second, frozen process.",
     tasks={
         "HiddenRule": {"env": "holdfast/HiddenRule-v0", "numbered": True, "episodes": 40, "discount": 0.5, **_EPISODES},
-        "DarkRoom": {"env": "holdfast/DarkRoom-v0", "numbered": True, "episodes": 60, "discount": 0.9, **_EPISODES},
+        "DarkRoom": {"env": "holdfast/DarkRoom-v0", "numbered": True, "episodes": 60, "discount": 0.8, **_EPISODES},
         "FrozenLake": {
             "env": "FrozenLake-v1",
             "arguments": {"is_slippery": False},

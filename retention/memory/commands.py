@@ -132,11 +132,13 @@ def feedback(file: str, episode_id: str, rating: str, namespace: str | None, as_
         name = _holder(memory, namespace, episode_id)
     with EpisodicMemory.open(file) as memory:
         done = memory.feedback(episode_id, namespace=name, rating=number)
+        rating_now = memory.episode(episode_id, namespace=name).rating
     if as_json:
         row = {"episode_id": episode_id, "namespace": name, "rating": number, "gate": done.gate.signed}
         click.echo(json.dumps(row | {"feedback_id": done.feedback_id, "applied": done.applied}))
     else:
-        click.echo(f"rated {number:+g}; the gate is now {done.gate.signed:+.2f}")
+        mean = "" if rating_now == number else f" (with the ratings before, the episode stands at {rating_now:+.2g})"
+        click.echo(f"rated {number:+g}; the gate is now {done.gate.signed:+.2f}{mean}")
 
 
 def _as_rating(text: str) -> float:

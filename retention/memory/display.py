@@ -64,7 +64,7 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
     if not rows:
         return "nothing there"
     used = [column for column in columns if any(row[column] is not None for row in rows)]
-    cells = [used, *([_shortened(_shown(row[column], column)) for column in used] for row in rows)]
+    cells = [used, *([_cell(row[column], column) for column in used] for row in rows)]
     widths = [max(map(len, cells_of_column)) for cells_of_column in zip(*cells, strict=True)]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in cells)
     return "\n".join(line.rstrip() for line in lines)
@@ -90,5 +90,7 @@ def _shown(value: Any, name: str) -> str:
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
-def _shortened(text: str) -> str:
-    return text if len(text) <= _WIDEST else text[: _WIDEST - 3] + "..."
+def _cell(value: Any, name: str) -> str:
+    """Return a value for a table: long texts are cut, but not a task's name, which other commands ask for."""
+    text = _shown(value, name)
+    return text if len(text) <= _WIDEST or name == "task" else text[: _WIDEST - 3] + "..."

@@ -271,7 +271,7 @@ class EpisodicMemory:
         return self._connections.read(lambda db: template_rows.select(db, scope, limit, offset, newest))
 
     def namespaces(self) -> list[str]:
-        """Return the namespaces that have episodes or templates, sorted. For who owns the file, not for a tenant."""
+        """Return the namespaces that hold anything, sorted. For who owns the file, not for a tenant."""
         return self._connections.read(template_rows.namespaces)
 
     def tasks(self, *, namespace: str) -> list[str]:
@@ -286,9 +286,8 @@ class EpisodicMemory:
             namespace: of this one alone; ``None`` for all, and the size of the file.
 
         Returns:
-            ``schema_version``, ``path``, ``bytes`` (of the file; ``None`` for one namespace) and ``tasks``: a list of
-            ``namespace, task, episodes, mean_return, best_return, last_20_mean_return, rated, templates, quarantined,
-            bytes``.
+            ``schema_version``, ``path``, ``bytes`` (of the file; ``None`` for one namespace) and ``tasks``: for each of
+            them its names, counts, returns and size.
         """
         return self._connections.read(lambda db: describe(db, self.path, namespace))
 

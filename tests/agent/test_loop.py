@@ -173,6 +173,7 @@ def test_no_episodes_are_no_episodes() -> None:
 FAULTS = {
     "raise": r"step raised in episode 3, step 2: RuntimeError: the motor is stuck",
     "reset": r"reset raised in episode 3, step 0: RuntimeError: the motor is stuck",
+    "nan_reset": r"reset of episode 3: an observation holds NaN or infinity",
     "nan": r"step 2 of episode 3: an observation holds NaN or infinity",
     "inf": r"step 2 of episode 3: an observation holds NaN or infinity",
     "shape": r"step 2 of episode 3: an observation has 3 numbers where its space declares 2",
@@ -286,9 +287,19 @@ def test_seeds_differ_by_episode_and_by_run() -> None:
     assert len(draws) == 75
 
 
-def test_a_negative_seed_is_refused() -> None:
-    with pytest.raises(ValueError, match="a seed must not be negative, got -1"):
-        Agent.open(None, namespace="alice", seed=-1)
+@pytest.mark.parametrize(("seed", "error"), [(-1, ValueError), (None, TypeError), (0.5, TypeError)])
+def test_what_is_no_seed_is_refused_before_a_file_is_made(seed: Any, error: type[Exception], path: Path) -> None:
+    with pytest.raises(error, match=f"a seed must .*, got {seed}"):
+        Agent.open(path, namespace="alice", seed=seed)
+    assert not path.exists()
+
+
+def test_what_is_no_environment_is_refused() -> None:
+    with (
+        Agent.open(None, namespace="alice") as agent,
+        pytest.raises(TypeError, match=r"got 'FrozenLake-v1': see .*make_env"),
+    ):
+        agent.run("FrozenLake-v1", episodes=1)  # what a new user tries first
 
 
 def test_the_idle_policy_takes_the_first_action_and_keeps_nothing() -> None:

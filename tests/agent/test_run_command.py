@@ -24,6 +24,7 @@ from click.testing import CliRunner, Result
 from toy_worlds import Told
 
 from agent.command import holdfast
+from agent.commands.plot import running_mean
 from retention import EpisodicMemory, NotFoundError
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals, limits and file modes of POSIX")
@@ -147,6 +148,10 @@ def test_progress_goes_to_stderr_in_a_few_plain_lines(run: Run) -> None:
     assert len(lines) == 10
     assert lines[-1].startswith("episode 100/100: return 1, last 20: ")
     assert lines[-1].endswith(" templates")
+    for episodes in (1, 9, 11, 19, 39):
+        lines = run(CORRIDOR, "--episodes", episodes, quiet=False).stderr.splitlines()
+        assert len(lines) <= 10
+        assert lines[-1].startswith(f"episode {episodes}/{episodes}: ")
     assert run(CORRIDOR, "--episodes", 3, "--json").stderr == ""
 
 
@@ -193,6 +198,7 @@ def test_a_gate_for_successes_writes_no_failures(run: Run, path: Path) -> None:
     assert {each["return"] for each in said["episodes"]} == {0.0, 1.0}
     assert said["templates"] == 1
     assert all(each["gate"] < 0 and not each["written"] for each in said["episodes"] if each["return"] == 0.0)
+    assert run(*arms[:-1], "--gate", "success", "--episodes", 1).stdout.count(" --gate success --memory ") == 2
 
 
 def test_a_step_limit(run: Run) -> None:
@@ -248,6 +254,7 @@ def test_what_is_no_argument_is_wrong_usage(text: str, run: Run) -> None:
         ["--max-episode-steps", 0],
         ["--gate", "failures"],
         ["--ask", "--frozen"],
+        ["--frozen"],
         ["--unknown"],
     ],
 )
@@ -281,6 +288,14 @@ def test_a_picture_of_the_returns(run: Run, path: Path, tmp_path: Path) -> None:
     assert 5_000 < picture.stat().st_size < 500_000
     assert picture.read_bytes() != alone
     assert run(CORRIDOR, "--episodes", 3, "--memory", path, "--frozen", "--plot", picture).exit_code == 0
+
+
+def test_the_running_mean_is_of_the_last_twenty() -> None:
+    returns = np.arange(45.0) ** 2
+    wanted = [returns[max(0, at - 19) : at + 1].mean() for at in range(45)]
+    np.testing.assert_allclose(running_mean(returns), wanted)
+    for few in (1, 19, 20):
+        np.testing.assert_allclose(running_mean(returns[:few]), wanted[:few])
 
 
 def test_the_panel_shows_long_paths_whole(run: Run, tmp_path: Path) -> None:
@@ -332,7 +347,9 @@ def test_answers_become_ratings(as_json: bool, run: Run, path: Path) -> None:
     done = run(*words, text="u\nd\n\nUP\ndown\n")
     assert done.exit_code == 0, done.output
     if as_json:
-        assert len(told(done)["episodes"]) == 5
+        gates = [each["gate"] for each in told(done)["episodes"]]
+        assert gates == [each.gate.signed for each in kept(path)]
+        assert [gates[at] for at in (0, 1, 3, 4)] == [1.0, -1.0, 1.0, -1.0]
     assert done.stderr.count("[u]p, [d]own, Enter to skip") == 5
     assert "episode 1: return " in done.stderr
     assert "[u]p" not in done.stdout
@@ -376,7 +393,7 @@ def test_answers_change_what_is_done(run: Run, path: Path) -> None:
         ("qqqqqq", "write module:EnvId"),
         ("FrozenLake-v9", "Did you mean FrozenLake-v1"),
         ("no_such_module:Thing-v0", "no module named 'no_such_module'"),
-        ("toy_worlds:toy/Coridor-v0", "Did you mean toy/Corridor-v0"),
+        ("toy_worlds:toy/Coridor-v0", "Did you mean toy_worlds:toy/Corridor-v0"),
         ("toy/Wordy-v0", "observations of Text are not supported yet"),
         ("toy/Steered-v0", "actions of Box are not supported yet"),
         ("Pendulum-v1", "actions of Box are not supported yet"),
@@ -390,6 +407,11 @@ def test_an_argument_that_the_environment_does_not_know_is_one_line(run: Run) ->
     line = refusal(run(CORRIDOR, "--env-arg", "rooms=3"))
     assert "cannot make toy/Corridor-v0" in line
     assert "rooms" in line
+
+
+def test_an_environment_that_cannot_be_made_is_one_line_whatever_it_raises(run: Run) -> None:
+    line = refusal(run("FrozenLake-v1", "--env-arg", "map_name=9x9"))
+    assert line == "holdfast: cannot make FrozenLake-v1: KeyError: '9x9'"
 
 
 @pytest.mark.parametrize(

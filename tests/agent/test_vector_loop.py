@@ -178,6 +178,12 @@ def test_lanes_are_the_same_task_as_the_environment_alone() -> None:
     assert task_name(gymnasium.make_vec("toy/Corridor-v0", 2, vectorization_mode="sync", cells=4)) == wanted
 
 
+def test_lanes_that_vectorize_themselves_are_the_same_task() -> None:
+    env = gymnasium.make_vec("CartPole-v1", 3, vectorization_mode="vector_entry_point")
+    assert task_name(env) == task_name(gymnasium.make("CartPole-v1")) == "CartPole-v1"
+    env.close()
+
+
 def test_lanes_in_processes_are_the_same_task_too() -> None:
     env = AsyncVectorEnv([lambda: gymnasium.make("FrozenLake-v1", is_slippery=False)] * 2)
     try:
@@ -241,6 +247,24 @@ def test_the_same_seed_is_the_same_run(mode: AutoresetMode, columns_of: Columns)
 
     assert run(5) == run(5)
     assert run(5) != run(6)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_lanes_that_were_still_playing_are_forgotten(mode: AutoresetMode, path: Path, columns_of: Columns) -> None:
+    """Two runs of one agent are two runs of two agents, of whom the second knows only what the file holds."""
+    env = SyncVectorEnv([Corridor] * 4, autoreset_mode=mode)
+
+    def known(agent: Agent) -> Any:
+        return columns_of(agent.memory.transitions(namespace="alice", task=agent.task)[0])
+
+    with Agent.open(None, namespace="alice", seed=1) as agent:
+        one = [agent.run(env, episodes=5).returns.tolist() for _ in range(2)] + [known(agent)]
+    two = []
+    for _ in range(2):
+        with Agent.open(path, namespace="alice", seed=1) as agent:
+            two.append(agent.run(env, episodes=5).returns.tolist())
+            after = known(agent)
+    assert one == [*two, after]
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -206,7 +206,8 @@ class Faulty(gymnasium.Env[Any, Any]):
 
     Args:
         fault: ``raise``, ``reset`` (raises when reset for the third), ``nan`` or ``inf`` (in the observation),
-            ``nan_reward``, ``shape``, ``nothing_reward``, ``interrupt`` (raises KeyboardInterrupt), or ``none``.
+            ``nan_reset``, ``nan_reward``, ``shape``, ``nothing_reward``, ``interrupt`` (raises KeyboardInterrupt), or
+            ``none``.
     """
 
     def __init__(self, fault: str = "raise") -> None:
@@ -218,7 +219,8 @@ class Faulty(gymnasium.Env[Any, Any]):
         self._episode, self._step = self._episode + 1, 0
         if self._fault == "reset" and self._episode == 3:
             raise RuntimeError("the motor\nis stuck")
-        return np.zeros(2, F32), {}
+        lost = self._fault == "nan_reset" and self._episode == 3
+        return np.full(2, np.nan if lost else 0.0, F32), {}
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         self._step += 1
