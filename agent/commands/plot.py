@@ -41,7 +41,7 @@ def running_mean(returns: NDArray[np.float64]) -> NDArray[np.float64]:
 def draw_returns(
     path: Path, *, earlier: NDArray[np.float64], returns: NDArray[np.float64], title: str, frozen: bool
 ) -> None:
-    """Draw each episode's return and the mean of the last 20, over all sessions; this one has a colour of its own.
+    """Draw each episode's return and the mean of the last 20, over all sessions; a line marks where this one began.
 
     Args:
         path: where to.
@@ -59,9 +59,9 @@ def draw_returns(
     every = np.concatenate([earlier, returns])
     episode = np.arange(1, len(every) + 1)
     figure, axes = plt.subplots(figsize=(7.0, 3.8), layout="constrained")
-    axes.scatter(
-        episode[: len(earlier)], earlier, s=9, color=_EARLIER, label="earlier sessions" if len(earlier) else None
-    )
+    if len(earlier):
+        axes.scatter(episode[: len(earlier)], earlier, s=9, color=_EARLIER, label="earlier sessions")
+        axes.axvline(len(earlier) + 0.5, color="black", linestyle=":", linewidth=1.0)
     label = "this session (frozen)" if frozen else "this session"
     axes.scatter(episode[len(earlier) :], returns, s=9, color=_NOW, label=label)
     axes.plot(episode, running_mean(every), color="black", linewidth=1.5, label=f"mean of the last {_WINDOW}")
