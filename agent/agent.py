@@ -137,8 +137,7 @@ class Agent:
             env: the environment, or a vector of them.
             task: the name of the task; by default the environment's id and arguments.
 
-        Returns:
-            The name of the task.
+        Returns the name of the task.
 
         Raises:
             TypeError: ``env`` is no environment.
@@ -271,8 +270,12 @@ class Agent:
         settings = None
         if not after:
             settings = self._settings = self.memory.setting(_SETTINGS, namespace=self.namespace, task=scope)
-        swept = self.memory.setting(_SWEPT, namespace=self.namespace, task=scope)
-        self.policy.restore(transitions, settings, swept=swept == self._revision, anew=anew)
+        self.policy.restore(transitions, settings, swept=self._swept(scope), anew=anew)
+
+    def _swept(self, scope: str) -> bool:
+        """Whether no template of the task has changed since its values were saved."""
+        at = self.memory.setting(_SWEPT, namespace=self.namespace, task=scope)
+        return at is not None and not len(self.memory.transitions(namespace=self.namespace, task=scope, after=at)[0])
 
     def _refresh(self, scope: str, revision: int | None = None) -> None:
         """Take in what other processes wrote since, if they wrote; else note the revision of our own commit."""

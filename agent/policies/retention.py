@@ -102,6 +102,7 @@ class RetentionPolicy:
         if anew:
             self._drop_slots()
         if settings:
+            swept = swept and settings["discount"] == self.config.discount
             self._low, self._high = settings["return_low"], settings["return_high"]
             self._slots.rating_unit = self._rating_unit()
             self._slots.best_return, self._slots.best_rate = settings["best_return"], settings["best_rate"]
@@ -257,9 +258,10 @@ class RetentionPolicy:
                 self._slots.bind(slot, int(template))
 
     def settings(self) -> dict[str, Any]:
-        """Return the pace, the scale and the range of returns."""
+        """Return the pace, the scale, the range of returns, and the discount under which values were swept."""
         scale = self._slots.scale
         return {
+            "discount": self.config.discount if self.config.enabled else None,
             "best_return": self._slots.best_return,
             "best_rate": self._slots.best_rate,
             "return_low": self._low if np.isfinite(self._low) else 0.0,

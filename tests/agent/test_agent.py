@@ -12,7 +12,8 @@ import pytest
 from gymnasium import spaces
 from toy_worlds import Arms, Corridor, Line, Signs
 
-from agent import Agent, EpisodeResult, IdlePolicy, RetentionPolicy
+from agent import Agent, EpisodeResult, IdlePolicy, RecallConfig, RetentionPolicy
+from agent.recall.slots import TransitionSlots
 from retention import (
     EpisodicMemory,
     FeedbackGate,
@@ -49,6 +50,40 @@ def test_what_one_session_learned_the_next_one_acts_on_at_once(path: Path) -> No
     assert second.lengths.tolist() == [5] * 5
     assert [each.episode for each in second.episodes] == [21, 22, 23, 24, 25]
     assert [each.written for each in second.episodes] == [0] * 5
+
+
+@SYMBOLS_AND_NUMBERS
+def test_what_another_task_writes_leaves_the_swept_values_standing(
+    path: Path, real: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env = Arms(real=real)
+    with Agent.open(path, namespace="alice", seed=1) as agent:
+        balanced(agent, env)
+        agent.run(Corridor(), episodes=2)
+    sweeps: list[int] = []
+    monkeypatch.setattr(TransitionSlots, "sweep", lambda self, times: sweeps.append(times))
+    with Agent.open(path, namespace="alice", frozen=True) as agent:
+        agent.bind(env)
+        assert sweeps == []
+
+
+@SYMBOLS_AND_NUMBERS
+@pytest.mark.parametrize("first", [RecallConfig(discount=0.5), RecallConfig(enabled=False)], ids=["discount", "blind"])
+def test_values_of_other_settings_are_swept_anew(path: Path, real: bool, first: RecallConfig) -> None:
+    env = Arms((1.0, 2.0), real=real)
+    with Agent.open(path, namespace="alice", policy=RetentionPolicy(first), seed=1) as agent:
+        balanced(agent, env)
+    found = []
+    for name in (path, path.with_name("other.db")):
+        with Agent.open(name, namespace="alice", seed=1) as agent:
+            if name != path:
+                balanced(agent, env)
+            agent.bind(env)
+        with Agent.open(name, namespace="alice", frozen=True) as agent:
+            agent.bind(env)
+            found.append(recalled(agent, env.shown).values)
+    assert found[0].argmax() == found[1].argmax() == 1
+    assert found[0][1] > 1.5  # what the arm pays, and not the 0 of a slot that was never swept
 
 
 def test_a_result_says_what_the_memory_holds(path: Path) -> None:
