@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from retention import RetentionConfig, RetentionLayer, TemplateRows, slots_from_templates, templates_from_slots
+from retention import (
+    EpisodicMemory,
+    RetentionConfig,
+    RetentionLayer,
+    TemplateDraft,
+    TemplateRows,
+    slots_from_templates,
+    templates_from_slots,
+)
 
 
 @dataclass(frozen=True)
@@ -102,3 +110,16 @@ def test_rows_are_checked(changes, message):
     columns = {"id": [1, 2], "key": [[1.0], [2.0]], "utility": [0.0, 0.0], "count": [1, 1]} | changes
     with pytest.raises(ValueError, match=message):
         TemplateRows(**{name: np.array(column) for name, column in columns.items()})
+
+
+def test_templates_of_a_memory_become_slots_that_are_read(layer, tmp_path):
+    keys = np.eye(4, dtype=np.float32)[:3]
+    with EpisodicMemory.open(tmp_path / "notes.db") as memory:
+        ids = memory.write([TemplateDraft(key=key, content=f"note {key}") for key in keys], namespace="alice")
+    with EpisodicMemory.open(tmp_path / "notes.db", mode="ro") as memory:
+        state = slots_from_templates(memory.templates(namespace="alice"), layer)
+    back = templates_from_slots(state)
+    assert back.id.tolist() == ids
+    np.testing.assert_array_equal(back.key, keys)
+    _, seen = layer.read(torch.from_numpy(keys[None, :1]), state)
+    assert seen.null_mass.item() < 1.0
