@@ -1,9 +1,9 @@
 """Credit: how an outcome moves the utility of the templates that were recalled for it.
 
 A template's utility is its expected advantage when recalled: the mean of ``outcome - baseline`` over the outcomes it
-had a share in, weighted by that share, and shrunk towards zero. The baseline is the task's mean return before the
-episode. Credit by advantage tells a helpful template from one that is merely recalled on easy tasks; counting successes
-does not.
+had a share in, weighted by that share, and shrunk towards zero. The baseline is the task's running mean: that of its
+last 100 returns before the episode. Credit by advantage tells a helpful template from one that is merely recalled on
+easy tasks; counting successes does not.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def advantage(outcome: float, baseline: float | None, rating: float | None = Non
 
     Args:
         outcome: the episode's return and the rewards that came late, in the units of the task.
-        baseline: the task's mean return before the episode; ``None`` for its first episode.
+        baseline: the task's running mean return before the episode; ``None`` for its first episode.
         rating: the user's rating in [-1, 1]; ``None`` or 0 leaves the return to decide.
 
     Returns:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Mapping
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -39,9 +40,10 @@ def commit(
 ) -> CommittedEpisode:
     """Write an episode, its outcome, its gate, its templates and its receipt, and credit what was recalled."""
     scope = Scope(draft.namespace, draft.task)
-    decision = gate.decide(draft.return_, _earlier_returns(db, scope, _NEWEST), draft.success)
+    earlier = _earlier_returns(db, scope, _NEWEST)
+    decision = gate.decide(draft.return_, earlier, draft.success)
     episode_id, now, revision = uuid.uuid4().hex, time.time(), next_revision(db)
-    _insert_episode(db, draft, episode_id, decision, now)
+    _insert_episode(db, draft, episode_id, decision, fmean(earlier) if earlier else None, now)
     _insert_outcome(db, episode_id, "return", reward=draft.return_, rating=None, feedback_id=None)
     if there := present(db, draft.namespace, recalled):
         store_receipt(db, draft.namespace, there, episode_id)
@@ -135,14 +137,15 @@ def _earlier_returns(db: Database, scope: Scope, before: int) -> list[float]:
     return [float(row[0]) for row in reversed(db.conn.execute(query, scope.bind(before=before)).fetchall())]
 
 
-def _insert_episode(db: Database, draft: EpisodeDraft, episode_id: str, gate: Gate, now: float) -> None:
-    scope = Scope(draft.namespace, draft.task)
+def _insert_episode(
+    db: Database, draft: EpisodeDraft, episode_id: str, gate: Gate, baseline: float | None, now: float
+) -> None:
     db.conn.execute(
         "INSERT INTO episodes (episode_id, namespace, task, number, seed, return_, length, success, seconds, "
         "polarity, weight, baseline, created) "
-        "SELECT :episode_id, :namespace, :task, :number, :seed, :return_, :length, :success, :seconds, "
-        f":polarity, :weight, avg(return_), :created FROM episodes WHERE {scope.where}",
-        scope.bind(
+        "VALUES (:episode_id, :namespace, :task, :number, :seed, :return_, :length, :success, :seconds, "
+        ":polarity, :weight, :baseline, :created)",
+        Scope(draft.namespace, draft.task).bind(
             episode_id=episode_id,
             number=draft.number,
             seed=draft.seed,
@@ -152,6 +155,7 @@ def _insert_episode(db: Database, draft: EpisodeDraft, episode_id: str, gate: Ga
             seconds=draft.seconds,
             polarity=gate.polarity,
             weight=gate.weight,
+            baseline=baseline,
             created=now,
         ),
     )
