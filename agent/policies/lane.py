@@ -25,7 +25,7 @@ class Lane:
         expected: the value of that action before it was taken.
         steps_held: steps for which the action has been held.
         reward: earned since the decision.
-        last_reward: the reward of the decision that terminated the episode; 0 if none did.
+        terminated: whether the latest decision ended the task.
         steps: steps of the environment so far.
         earned: the reward of each decision so far.
         visits: the slot that each decision was written to, and what it earned.
@@ -40,7 +40,7 @@ class Lane:
     expected: float = 0.0
     steps_held: int = 0
     reward: float = 0.0
-    last_reward: float = 0.0
+    terminated: bool = False
     steps: int = 0
     earned: list[float] = field(default_factory=list)
     visits: list[tuple[int, float]] = field(default_factory=list)

@@ -185,7 +185,7 @@ class RetentionPolicy:
         assert now.start_key is not None  # act comes before observe
         slot = self._visit(now, now.start_key, now.action, now.reward, now.key, terminated)
         now.earned.append(now.reward)
-        now.last_reward = now.reward if terminated else 0.0
+        now.terminated = terminated
         if self.config.enabled:
             self._back_up(now, slot)
 
@@ -221,7 +221,8 @@ class RetentionPolicy:
             self._drop_slots()
         self._low, self._high = min(self._low, return_), max(self._high, return_)
         self._slots.rating_unit = self._rating_unit()
-        rate = (sum(now.earned) - now.last_reward) / max(len(now.earned), 1)
+        paid = now.earned[:-1] if now.terminated else now.earned
+        rate = sum(paid) / max(len(paid), 1)
         self._slots.settle(best_ahead(now.earned, self.config.discount), rate)
         if self.config.enabled:
             self._slots.rescale(self._pace.spread)

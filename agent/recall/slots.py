@@ -49,7 +49,7 @@ class TransitionSlots:
     Attributes:
         optimism: the value of the null slot.
         best_return: the highest discounted return from any decision to the end of its episode so far.
-        best_rate: the highest mean reward per decision of an episode so far, without the reward that ended it.
+        best_rate: the highest mean reward per decision of an episode so far, without the decision that ended it.
         rating_unit: what a full rating of 1 is worth, in the environment's reward units.
     """
 
@@ -185,7 +185,7 @@ class TransitionSlots:
 
         Args:
             ahead: the most that followed a decision of an episode that has just ended, discounted.
-            rate: its mean reward per decision, without the reward that ended it.
+            rate: its mean reward per decision, without the decision that ended it.
         """
         self.best_return, self.best_rate = max(self.best_return, ahead), max(self.best_rate, rate)
         rewards = self.columns.reward[: len(self)]

@@ -87,7 +87,7 @@ def optimistic_value(rewards: NDArray[np.float64], best_return: float, best_rate
     Args:
         rewards: the rewards of all slots, ``[slots]``.
         best_return: the highest discounted return from any decision to the end of its episode so far.
-        best_rate: the highest mean reward per decision of an episode so far, without the reward that ended it.
+        best_rate: the highest mean reward per decision of an episode so far, without the decision that ended it.
         discount: per decision, in (0, 1).
     """
     if not rewards.any():
