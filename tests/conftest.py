@@ -10,8 +10,8 @@ os.environ["MPLBACKEND"] = "Agg"
 
 import sqlite3
 import sys
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,3 +49,24 @@ def clean_environment() -> dict[str, str]:
     """The environment for a process of its own: this Python's commands first, and nothing of the caller's settings."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("HOLDFAST_", "PYTHON"))}
     return kept | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "NO_COLOR": "1"}
+
+
+@pytest.fixture
+def as_someone_without_rights() -> Callable[[Path], AbstractContextManager[None]]:
+    """A context in which a folder belongs to a user for whom file modes count, also where the tests run as root."""
+
+    @contextmanager
+    def become(folder: Path) -> Iterator[None]:
+        if os.geteuid() != 0:
+            yield
+            return
+        nobody = 65534
+        for entry in [folder, *folder.iterdir()]:
+            os.chown(entry, nobody, nobody)
+        os.seteuid(nobody)
+        try:
+            yield
+        finally:
+            os.seteuid(0)
+
+    return become

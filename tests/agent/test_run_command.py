@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from agent.command import holdfast
 from agent.commands.plot import running_mean
 from retention import EpisodicMemory, NotFoundError
 
+Rights = Callable[[Path], AbstractContextManager[None]]
 posix = pytest.mark.skipif(os.name != "posix", reason="signals, limits and file modes of POSIX")
 
 Run = Callable[..., Result]
@@ -490,24 +491,8 @@ def test_a_folder_that_does_not_exist(run: Run, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@contextmanager
-def as_someone_without_rights(folder: Path) -> Iterator[None]:
-    """Become a user for whom file modes count, if this one is root."""
-    if os.geteuid() != 0:
-        yield
-        return
-    nobody = 65534
-    for entry in [folder, *folder.iterdir()]:
-        os.chown(entry, nobody, nobody)
-    os.seteuid(nobody)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-
-
 @posix
-def test_a_file_that_may_only_be_read(run: Run) -> None:
+def test_a_file_that_may_only_be_read(run: Run, as_someone_without_rights: Rights) -> None:
     folder = Path(tempfile.mkdtemp())  # tmp_path lies in a folder that only its owner may enter
     try:
         path = folder / "memory.db"
@@ -591,7 +576,6 @@ def test_a_second_process_goes_on_where_the_first_one_stopped(start: Any, path: 
     assert [each["return"] for each in third["episodes"]] == [1.0] * 3
 
 
-@pytest.mark.skipif(shutil.which("holdfast", path=str(Path(sys.executable).parent)) is None, reason="not installed")
 def test_an_environment_of_ones_own_in_the_current_folder(
     tmp_path: Path, worlds_folder: Path, clean_environment: dict[str, str]
 ) -> None:

@@ -34,7 +34,7 @@ def test_words_tell_what_happened_where_there_is_no_code(words: str, kind: type[
 
 def test_the_code_is_stronger_than_the_words() -> None:
     error = sqlite3.OperationalError("locked out")
-    error.sqlite_errorcode = 13 | 1 << 8  # type: ignore[misc]  # an extended code, set by SQLite alone
+    vars(error)["sqlite_errorcode"] = 13 | 1 << 8  # an extended code, as SQLite sets it
     assert isinstance(as_memory_error(error, "m.db"), MemoryWriteError)
 
 

@@ -8,8 +8,8 @@ import sqlite3
 import stat
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from retention.memory import opening, schema
 Draft = Callable[..., EpisodeDraft]
 Steps = Callable[..., Transitions]
 
+Rights = Callable[[Path], AbstractContextManager[None]]
 posix = pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX's")
 
 
@@ -251,24 +252,8 @@ def test_read_only_means_it(kept: Path, draft: Draft) -> None:
     assert kept.read_bytes() == before
 
 
-@contextmanager
-def as_someone_without_rights(folder: Path) -> Iterator[None]:
-    """Become a user for whom file modes count, if this one is root."""
-    if os.geteuid() != 0:
-        yield
-        return
-    nobody = 65534
-    for entry in [folder, *folder.iterdir()]:
-        os.chown(entry, nobody, nobody)
-    os.seteuid(nobody)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-
-
 @posix
-def test_a_read_only_file_in_a_read_only_folder(kept: Path, draft: Draft) -> None:
+def test_a_read_only_file_in_a_read_only_folder(kept: Path, draft: Draft, as_someone_without_rights: Rights) -> None:
     folder = Path(tempfile.mkdtemp())  # tmp_path lies in a folder that only its owner may enter
     try:
         copy = folder / "memory.db"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -76,6 +77,6 @@ def test_laws(return_: float, earlier: list[float], scale: float, success: bool 
         (lambda: FeedbackGate().decide(1, [], rating=2), "rating must lie in .* got 2"),
     ],
 )
-def test_wrong_values_are_refused(bad: object, message: str) -> None:
+def test_wrong_values_are_refused(bad: Callable[[], object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        bad()  # type: ignore[operator]  # a lambda
+        bad()
