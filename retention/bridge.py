@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from .layer.layer import RetentionLayer
-from .layer.slots import SlotState
+from .layer.slots import SlotState, slot_stamps
 
 
 class TemplateLike(Protocol):
@@ -116,7 +116,11 @@ def slots_from_templates(
         filled[name][0, :n] = torch.from_numpy(np.ascontiguousarray(column)).to(filled[name])
     occupied = torch.arange(state.capacity, device=state.u.device)[None] < n
     next_id = filled["id"].amax(dim=1) + 1
-    return layer.refresh(replace(state, **filled, occupied=occupied, next_id=next_id))
+    stamp = slot_stamps(filled["u"], filled["id"]).masked_fill(~occupied, 0)
+    order = torch.arange(1, state.capacity + 1, device=state.u.device)[None] * occupied
+    writes = order.amax(dim=1)
+    filled |= {"occupied": occupied, "stamp": stamp, "written": order, "next_id": next_id, "writes": writes}
+    return layer.refresh(replace(state, **filled))
 
 
 def templates_from_slots(state: SlotState, row: int = 0) -> TemplateRows:

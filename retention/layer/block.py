@@ -9,8 +9,10 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from .layer import RetentionConfig, RetentionLayer
-from .read import ReadInfo
+from .config import RetentionConfig
+from .forms import Select
+from .layer import RetentionLayer
+from .read_info import ReadInfo
 from .slots import SlotState
 
 
@@ -92,15 +94,20 @@ class RetentionBlock(nn.Module):
         mask: Bool[Tensor, "batch time"] | None = None,
         feedback: Float[Tensor, "*_"] | None = None,
         write: bool = True,
+        select: Select | None = None,
     ) -> tuple[Float[Tensor, "batch time width"], SlotState]:
         """Mix, then write what ``x`` offers; arguments, returns and errors as in ``RetentionLayer.forward``."""
-        y, info = self.mix(x, state, mask)
+        y, info = self.mix(x, state, mask, select)
         if write:
-            state = self.retention.commit(x, state, info, mask=mask, feedback=feedback)
+            state = self.retention.commit(x, state, [info], mask=mask, feedback=feedback)
         return y, state
 
     def mix(
-        self, x: Float[Tensor, "batch time width"], state: SlotState, mask: Bool[Tensor, "batch time"] | None = None
+        self,
+        x: Float[Tensor, "batch time width"],
+        state: SlotState,
+        mask: Bool[Tensor, "batch time"] | None = None,
+        select: Select | None = None,
     ) -> tuple[Float[Tensor, "batch time width"], ReadInfo]:
         """Run the block without writing.
 
@@ -108,11 +115,12 @@ class RetentionBlock(nn.Module):
             x: hidden states.
             state: the slots.
             mask: True where a hidden state is real.
+            select: which slots to read, as in ``RetentionLayer.read``.
 
         Returns:
             The next hidden states, and what the read saw.
         """
-        recalled, info = self.retention.read(x, state)
+        recalled, info = self.retention.read(x, state, select)
         y: Tensor
         if self.config.retention.paper:
             y = self.norm(x + self.attention(x, mask) + recalled)

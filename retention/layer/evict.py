@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from .slots import SlotState
@@ -21,7 +20,7 @@ class Eviction(Protocol):
     """
 
     def __call__(self, state: SlotState) -> Float[Tensor, "batch slots"]:
-        """Return a finite score per slot; where a row is full, its slot with the lowest score is evicted."""
+        """Return a finite score per slot; where a row is full, the slots with the lowest scores are evicted."""
         ...
 
 
@@ -82,7 +81,24 @@ class LeastUseful:
         return self.mass * state.mass.log1p() + self.utility * state.utility - self.age * state.age
 
 
-def place(state: SlotState, eviction: Eviction) -> Bool[Tensor, "batch slots"]:
-    """Mark the one slot of each row that is written next: the first empty one, or else the one to evict."""
-    score = eviction(state).masked_fill(~state.occupied, -torch.inf)
-    return F.one_hot(score.argmin(dim=1), state.capacity).bool()
+def rooms(
+    state: SlotState, eviction: Eviction, wanted: int, kept: Bool[Tensor, "batch slots"]
+) -> Int64[Tensor, "batch wanted"]:
+    """List the slots of each row that are written next: the empty ones in their order, then those to evict.
+
+    Args:
+        state: the slots.
+        eviction: scores the occupied slots; of equal scores the first slot goes first.
+        wanted: how many, at most the capacity.
+        kept: True where a slot may not be evicted now; a pinned one never is.
+
+    Returns:
+        The numbers of the slots, -1 where there is no room left.
+    """
+    position = torch.arange(state.capacity, device=state.u.device, dtype=torch.float64)
+    score = eviction(state).to(torch.float64)
+    score = score + (1 + score.abs()) * position * (1e-10 / state.capacity)  # tells equals apart, and nothing else
+    score = torch.where(state.occupied, score.clamp(min=-1e300), position * 2.0**972 - 2.0**1023)
+    score = score.masked_fill(kept | (state.pinned & state.occupied), torch.inf)
+    best, slots = score.topk(wanted, dim=1, largest=False)
+    return slots.masked_fill(best == torch.inf, -1)

@@ -13,13 +13,14 @@ from torch import Tensor
 
 from ..errors import SlotFileError
 from .block import BlockConfig
+from .config import RetentionConfig
 from .evict import FirstInFirstOut, LeastRecentlyUsed, LeastUseful, RandomEviction
-from .layer import RetentionConfig, RetentionLayer
+from .layer import RetentionLayer
 from .pool import ChunkPool, MeanPool, QueryPool
+from .rules import AppendWrite, BlendWrite, MergeWrite
 from .sealed import match, read_sealed, write_sealed
-from .slots import SlotState, empty_slots
+from .slots import SlotState, empty_slots, slot_stamps
 from .transformer import RetentionTransformer, TransformerConfig
-from .write import AppendWrite, BlendWrite, MergeWrite
 
 Model = TypeVar("Model", RetentionLayer, RetentionTransformer)
 
@@ -47,6 +48,9 @@ def save_slots(state: SlotState, path: str | os.PathLike[str]) -> None:
 def load_slots(path: str | os.PathLike[str], layer: RetentionLayer | None = None) -> SlotState:
     """Load a slot state, to the CPU or to where the layer is. ``layer.stale`` tells whether it needs ``refresh``.
 
+    A file of schema 1 knows neither stamps nor pins nor the order of writes: the stamps are computed, nothing is
+    pinned, and slots count as written in the order of their ids.
+
     Args:
         path: the file.
         layer: the layer that is to read the slots; None takes any widths.
@@ -62,7 +66,12 @@ def load_slots(path: str | os.PathLike[str], layer: RetentionLayer | None = None
         wanted = empty_slots(batch, capacity, **widths, dtype=tensors["u"].dtype, device="meta")
     except (KeyError, TypeError, ValueError) as error:
         raise SlotFileError(f"{path} is damaged: its header does not describe slots ({error!r})") from None
-    match(path, tensors, _tensors(wanted))
+    added = {"stamp", "pinned", "written", "writes"} if int(header["schema"]) == 1 else set()
+    match(path, tensors, {name: t for name, t in _tensors(wanted).items() if name not in added})
+    if added:
+        stamp = slot_stamps(tensors["u"], tensors["id"]).masked_fill(~tensors["occupied"], 0)
+        tensors |= {"stamp": stamp, "pinned": torch.zeros_like(tensors["occupied"])}
+        tensors |= {"written": tensors["id"] + 1, "writes": tensors["next_id"].clone()}
     state = SlotState(**tensors)
     if layer is None:
         return state
@@ -112,11 +121,30 @@ def _load(path: Path, kind: str, build: Callable[[Any], Model], config_class: ty
     except (KeyError, StopIteration, TypeError, ValueError) as error:
         raise SlotFileError(f"{path} is damaged: its config cannot be used ({error!r})") from None
     weights = dict(model.named_parameters())
+    if int(header["schema"]) == 1:
+        tensors = _stack_queries(tensors)
     match(path, tensors, weights)
     with torch.no_grad():
         for name, weight in weights.items():
             weight.copy_(tensors[name])
     return model.eval()
+
+
+def _stack_queries(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Put ``W_Q`` above ``W_g``, as schema 2 has them; the query had no bias, and there were no slopes."""
+    stacked = dict(tensors)
+    for name in tensors:
+        form = name.removesuffix("read_gate.bias")
+        parts = [f"{form}{part}" for part in ("query.weight", "read_gate.weight", "read_gate.bias")]
+        if form == name or not tensors.keys() >= {*parts, f"{form}null_score"}:
+            continue
+        query, gate, bias = (stacked.pop(part) for part in parts)
+        stacked |= {
+            f"{form}query_gate.weight": torch.cat((query, gate)),
+            f"{form}query_gate.bias": torch.cat((torch.zeros_like(bias), bias)),
+            f"{form}slopes": bias.new_zeros((2, len(tensors[f"{form}null_score"]))),
+        }
+    return stacked
 
 
 def _tensors(state: SlotState) -> dict[str, Tensor]:

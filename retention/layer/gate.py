@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
+
+LIMIT = 1e4
+"""What the gate sees and says lies within this: the square of a huge value overflows, and ``0 inf`` is no number."""
 
 
 class WriteGate(nn.Module):
@@ -40,18 +43,17 @@ class WriteGate(nn.Module):
             error: how far memory's answer to the candidate's key is from its value, see ``read_error``.
             feedback: what the candidate earned, best in [-1, 1]; 0 when unknown.
         """
-        return torch.stack((novelty, error, feedback), dim=-1) @ self.weight + self.bias
+        logit: Tensor = torch.stack((novelty, error, feedback), dim=-1) @ self.weight + self.bias
+        return logit.clamp(-LIMIT, LIMIT)
 
 
-def novelty(
-    cosine: Float[Tensor, "batch candidates slots"], occupied: Bool[Tensor, "batch slots"]
-) -> Float[Tensor, "batch candidates"]:
-    """Return ``1 - max(0, max_j cos_j)`` over the occupied slots: 1 for an empty memory, 0 for what is known."""
-    return 1 - cosine.masked_fill(~occupied[:, None], 0.0).amax(dim=-1).clamp(min=0.0)
+def novelty(nearest: Float[Tensor, "batch candidates"]) -> Float[Tensor, "batch candidates"]:
+    """Return ``1 - max(0, max_j cos_j)`` of the largest cosine: 1 for an empty memory, 0 for what is known."""
+    return 1 - nearest.clamp(min=0.0)
 
 
 def read_error(
     value: Float[Tensor, "batch heads candidates dim"], answer: Float[Tensor, "batch heads candidates dim"]
 ) -> Float[Tensor, "batch candidates"]:
-    """Return ``|v - read(k)| / sqrt(heads dim)``, the root mean square error of memory's answer to a key."""
-    return (value - answer).square().mean(dim=(1, 3)).sqrt()
+    """Return ``|v - read(k)| / sqrt(heads dim)``, the root mean square error of memory's answer, at most ``LIMIT``."""
+    return (value - answer).square().mean(dim=(1, 3)).sqrt().clamp(max=LIMIT)

@@ -5,88 +5,20 @@ Not RetNet's retention: this is the layer of arXiv 2501.09166, an attention over
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
-from .evict import Eviction, FirstInFirstOut, LeastUseful
-from .forms import CosineForm, Form, PaperForm
-from .pool import ChunkPool, MeanPool, Pool
-from .read import ReadInfo
-from .slots import SlotState, empty_slots, weights_version
-from .write import AppendWrite, MergeWrite, WriteInfo, WriteRule, write_slots
-
-
-@dataclass(frozen=True, kw_only=True)
-class RetentionConfig:
-    """What a retention layer is made of.
-
-    Attributes:
-        width: width of the hidden states and of the slots.
-        heads: heads of the read.
-        read_width: width of keys and values over all heads; None for ``width``. Narrow reads are cheap.
-        capacity: slots per namespace.
-        paper: the form as published: dot products by ``sqrt(d_k)``, no null slot, no gates, no ``W_O``.
-        pool: what a call offers for writing.
-        rule: what a candidate does to the slots.
-        eviction: which slot makes room.
-        threshold: the gate under which a candidate is not written, in use; while training all are.
-        tau: the cosine of keys above which a candidate is a duplicate of a slot.
-        temperature: the first temperature of the cosine scores; learned per head, held in [1, ``max_temperature``].
-        max_temperature: 1e5 slots need 17.
-        zero_output: start with ``W_O = 0``, so that a frozen model is left bit-equal at first.
-    """
-
-    width: int
-    heads: int = 4
-    read_width: int | None = None
-    capacity: int = 256
-    paper: bool = False
-    pool: Pool = field(default_factory=ChunkPool)
-    rule: WriteRule = field(default_factory=MergeWrite)
-    eviction: Eviction = field(default_factory=LeastUseful)
-    threshold: float = 0.5
-    tau: float = 0.95
-    temperature: float = 12.0
-    max_temperature: float = 40.0
-    zero_output: bool = False
-
-    def __post_init__(self) -> None:
-        """Check sizes and ranges."""
-        for name in ("width", "heads", "read_width", "capacity"):
-            size = getattr(self, name)
-            if size is not None and size < 1:
-                raise ValueError(f"{name} must be 1 or more, got {size}")
-        if self.reads % self.heads:
-            raise ValueError(f"a read width of {self.reads} does not split into {self.heads} heads")
-        if not 0.0 <= self.threshold <= 1.0:
-            raise ValueError(f"threshold must be in [0, 1], got {self.threshold}")
-        if not -1.0 <= self.tau <= 1.0:
-            raise ValueError(f"tau must be in [-1, 1], got {self.tau}")
-        if not 1.0 <= self.temperature <= self.max_temperature:
-            raise ValueError(f"temperature must be in [1, {self.max_temperature}], got {self.temperature}")
-        if self.paper and (self.reads != self.width or self.zero_output):
-            raise ValueError("the paper's form has no output projection: it takes neither read_width nor zero_output")
-
-    @property
-    def reads(self) -> int:
-        """Width of keys and values over all heads."""
-        return self.width if self.read_width is None else self.read_width
-
-    @classmethod
-    def as_published(cls, *, width: int, heads: int = 1, capacity: int = 256) -> RetentionConfig:
-        """The paper's form: ``u = mean(X) W_update``, appended (option A), oldest slot evicted."""
-        return cls(
-            width=width,
-            heads=heads,
-            capacity=capacity,
-            paper=True,
-            pool=MeanPool(),
-            rule=AppendWrite(),
-            eviction=FirstInFirstOut(),
-        )
+from .config import RetentionConfig
+from .forms import CosineForm, Form, PaperForm, Select
+from .lifecycle import evict_slots, merge_slots
+from .read_info import ReadInfo
+from .slots import SlotState, empty_slots, slot_stamps, weights_version
+from .write import WriteInfo, mean_cosine, write_slots
 
 
 class RetentionLayer(nn.Module):
@@ -114,6 +46,7 @@ class RetentionLayer(nn.Module):
                 heads=config.heads,
                 temperature=config.temperature,
                 max_temperature=config.max_temperature,
+                tied=config.tied,
                 zero_output=config.zero_output,
             )
         self.pool_queries = nn.Parameter(torch.empty(config.pool.queries, config.width))
@@ -146,6 +79,8 @@ class RetentionLayer(nn.Module):
         mask: Bool[Tensor, "batch time"] | None = None,
         feedback: Float[Tensor, "*_"] | None = None,
         write: bool = True,
+        select: Select | None = None,
+        in_place: bool = False,
     ) -> tuple[Float[Tensor, "batch time width"], SlotState]:
         """Read, then write.
 
@@ -155,6 +90,8 @@ class RetentionLayer(nn.Module):
             mask: True where a hidden state is real; padding is not written.
             feedback: what this call earned, if that is known already: ``[batch]`` or ``[batch, candidates]``.
             write: False returns the state as it came, not even noting what was read.
+            select: as in ``read``.
+            in_place: as in ``write``.
 
         Returns:
             What memory answers, and the state with the candidates of this call.
@@ -162,35 +99,45 @@ class RetentionLayer(nn.Module):
         Raises:
             ValueError: ``x`` or ``state`` does not fit the layer.
         """
-        y, info = self.read(x, state)
+        y, info = self.read(x, state, select)
         if write:
-            state = self.commit(x, state, info, mask=mask, feedback=feedback)
+            state = self.commit(x, state, [info], mask=mask, feedback=feedback, in_place=in_place)
         return y, state
 
     def read(
-        self, x: Float[Tensor, "batch time width"], state: SlotState
+        self, x: Float[Tensor, "batch time width"], state: SlotState, select: Select | None = None
     ) -> tuple[Float[Tensor, "batch time width"], ReadInfo]:
         """Ask memory; the state is not touched.
+
+        Args:
+            x: hidden states.
+            state: the slots.
+            select: which slots to read, such as a ``SlotIndex`` of the state; None reads all.
+
+        Returns:
+            What memory answers, and what the read saw.
 
         Raises:
             ValueError: ``x`` or ``state`` does not fit the layer.
         """
         self._check(state, x)
-        return self.form.read(x, state)
+        return self.form.read(x, state, select)
 
     def commit(
         self,
         x: Float[Tensor, "batch time width"],
         state: SlotState,
-        info: ReadInfo,
+        seen: Sequence[ReadInfo],
         *,
         mask: Bool[Tensor, "batch time"] | None = None,
         feedback: Float[Tensor, "*_"] | None = None,
+        in_place: bool = False,
     ) -> SlotState:
-        """End a call: note what its read saw and write its candidates. Arguments as in ``forward``."""
+        """End a call: note what its reads saw, one or several, and write its candidates. Else as ``forward``."""
+        drawn = [few.slot_mass * times for few, times in (info.thin(self.config.mass_queries) for info in seen)]
         candidates, real = self.candidates(x, mask)
-        state, _ = self.write(state.after_read(info.slot_mass, x.shape[1]), candidates, feedback, mask=real)
-        return state
+        state = state.after_read(torch.stack(drawn).mean(dim=0), x.shape[1])
+        return self.write(state, candidates, feedback, mask=real, in_place=in_place)[0]
 
     def candidates(
         self, x: Float[Tensor, "batch time width"], mask: Bool[Tensor, "batch time"] | None = None
@@ -216,24 +163,31 @@ class RetentionLayer(nn.Module):
         feedback: Float[Tensor, "*_"] | None = None,
         *,
         mask: Bool[Tensor, "batch candidates"] | None = None,
+        in_place: bool = False,
     ) -> tuple[SlotState, WriteInfo]:
-        """Write candidates, one after the other.
+        """Write candidates.
 
-        A candidate or feedback that is not finite is never written.
+        They are judged all at once, by the slots as they were before the call and by the candidates before them.
+        A candidate that is not finite or overflows, or whose feedback is not finite, is refused; ``WriteInfo.refused``
+        says which.
 
         Args:
             state: the slots.
             candidates: from ``candidates``.
             feedback: what they earned, best in [-1, 1]: ``[batch]`` or ``[batch, candidates]``; None for unknown.
             mask: True where a candidate is real.
+            in_place: write the vectors where they stand, at a cost that does not grow with their memory. The state that
+                was passed in, and what reads saw of it, must not be used again. Not while training.
 
         Returns:
             The new state, and what was done.
 
         Raises:
-            ValueError: ``candidates`` or ``state`` does not fit the layer.
+            ValueError: ``candidates`` or ``state`` does not fit the layer, or a gradient is asked for in place.
         """
         self._check(state, candidates)
+        if in_place and torch.is_grad_enabled():
+            raise ValueError("writing in place has no gradient: write under torch.no_grad()")
         earned = candidates.new_zeros(candidates.shape[:2])
         if feedback is not None:
             earned = earned + (feedback[:, None] if feedback.dim() == 1 else feedback).detach()
@@ -241,35 +195,86 @@ class RetentionLayer(nn.Module):
         sound = offered & candidates.isfinite().all(dim=2) & earned.isfinite()
         candidates = candidates.masked_fill(~sound[:, :, None], 0.0)
         earned = earned.masked_fill(~sound, 0.0)
-        log_gate = self.form.log_gate(candidates, earned, state)
-        admit = sound if self.training else sound & (log_gate.exp() >= self.config.threshold)
-        state, evictions, duplicates = write_slots(
-            state,
-            candidates,
-            log_gate=log_gate,
-            admit=admit,
-            feedback=earned,
-            project=self.form.project,
-            rule=self.config.rule,
-            eviction=self.config.eviction,
-            tau=self.config.tau,
-        )
+        before = state
+        written, duplicate, refused = [sound[:, :0]], [sound[:, :0]], [sound[:, :0]]
+        for start in range(0, candidates.shape[1], state.capacity):
+            of = slice(start, start + state.capacity)
+            state, admit, there, twice = self._write(state, candidates[:, of], sound[:, of], earned[:, of], in_place)
+            written.append(there)
+            duplicate.append(twice)
+            refused.append((offered[:, of] & ~sound[:, of]) | (admit & ~there))
+        begun = state.next_id - before.next_id
         return state, WriteInfo(
-            accept_rate=admit.sum(dim=1) / offered.sum(dim=1).clamp(min=1),
-            evictions=evictions,
-            duplicates=duplicates,
+            accept_rate=torch.cat(written, dim=1).sum(dim=1) / offered.sum(dim=1).clamp(min=1),
+            evictions=begun + before.occupied.sum(dim=1) - state.occupied.sum(dim=1),
+            duplicates=torch.cat(duplicate, dim=1).sum(dim=1),
+            refused=torch.cat(refused, dim=1),
             stale=self.stale(state),
         )
 
-    def refresh(self, state: SlotState) -> SlotState:
-        """Project the keys and values of every slot again from ``u``, with the weights as they are now."""
+    def evict(self, state: SlotState, count: int) -> SlotState:
+        """Empty the ``count`` slots of each row that its eviction would take first; pinned slots stay."""
+        return evict_slots(state, self.config.eviction, count)
+
+    def merge(self, state: SlotState, into: Int64[Tensor, "batch n"], ids: Int64[Tensor, "batch n"]) -> SlotState:
+        """Join slots pair by pair, see ``merge_slots``; a row names its slots by id, with -1 for none."""
+        return merge_slots(state, into, ids, project=self.form.project)
+
+    def refresh(self, state: SlotState, u: Float[Tensor, "batch slots width"] | None = None) -> SlotState:
+        """Project the keys and values of every slot again, with the weights as they are now.
+
+        Args:
+            state: the slots.
+            u: what the slots hold, encoded anew by whoever still has the source; None for the ``u`` as it was stored.
+
+        Raises:
+            ValueError: ``state`` does not fit the layer, or ``u`` not the state.
+        """
         self._check(state, state.u)
+        if u is not None:
+            if u.shape != state.u.shape or not bool(u.isfinite().all()):
+                raise ValueError(f"wanted finite u of shape {tuple(state.u.shape)}, got {tuple(u.shape)}")
+            u = u.masked_fill(~state.occupied[:, :, None], 0.0)
+            stamp = slot_stamps(u, state.id).masked_fill(~state.occupied, 0)
+            state = replace(state, u=u, stamp=stamp)
         k, v = self.form.project(state.u)
         return replace(state, k=k, v=v, version=self._weights_version().expand(state.batch))
 
     def stale(self, state: SlotState) -> Bool[Tensor, " batch"]:
         """Say which rows hold keys and values that other weights made: ``refresh`` mends them."""
         return state.version != self._weights_version()
+
+    def _write(
+        self, state: SlotState, candidates: Tensor, sound: Tensor, earned: Tensor, in_place: bool
+    ) -> tuple[SlotState, Tensor, Tensor, Tensor]:
+        """Write at most as many candidates as slots; return which were admitted, are there now, and are duplicates."""
+        config = self.config
+        keys, values = self.form.project(candidates)
+        with torch.no_grad():
+            unit = F.normalize(keys, dim=-1)
+            slots = state.k if self.form.unit_keys else F.normalize(state.k, dim=-1)
+            cosine = mean_cosine(unit, slots).masked_fill(~state.occupied[:, None], -1.0)
+            nearest = cosine.max(dim=2)
+            among = mean_cosine(unit, unit)
+            fits = (2 * torch.cat((keys, values), dim=3)).isfinite().all(dim=3).all(dim=1)
+            fits &= (2 * candidates).isfinite().all(dim=2)  # twice, so that no mean of two of them overflows
+        log_gate = self.form.log_gate(keys, values, nearest.values, earned, state)
+        admit = sound if self.training else sound & (log_gate.exp() >= config.threshold)
+        state, there, duplicate = write_slots(
+            state,
+            candidates,
+            nearest=nearest,
+            among=among,
+            log_gate=log_gate,
+            admit=admit & fits,
+            feedback=earned,
+            project=self.form.project,
+            rule=config.rule,
+            eviction=config.eviction,
+            tau=config.tau,
+            in_place=in_place,
+        )
+        return state, admit, there, duplicate
 
     def _weights_version(self) -> Int64[Tensor, ""]:
         return weights_version(self.form.key.weight, self.form.value.weight)

@@ -9,8 +9,6 @@ scores and the distance scores are ours.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Shaped
@@ -50,13 +48,7 @@ def attend(
     """
     if mask is not None:
         scores = scores.masked_fill(~mask, -torch.inf)
-    if isinstance(null_score, Tensor):
-        null = null_score.to(scores.dtype).expand(scores.shape[:-1]).unsqueeze(-1)
-        every = torch.cat((null, scores), dim=-1).softmax(dim=-1)
-    else:
-        every = F.pad(scores, (1, 0), value=null_score).softmax(dim=-1)
-    null_mass, weights = every[..., 0], every[..., 1:]
-
+    weights, null_mass = null_softmax(scores, null_score)
     if values.dim() == scores.dim():
         share, output = null_mass, (weights * values).sum(dim=-1)
     elif values.dim() != scores.dim() + 1:
@@ -68,6 +60,18 @@ def attend(
     if isinstance(null_value, Tensor) or null_value != 0.0:
         output = output + share * null_value
     return output, weights, null_mass
+
+
+def null_softmax(
+    scores: Float[Tensor, "*lead slots"], null_score: float | Float[Tensor, "*_"]
+) -> tuple[Float[Tensor, "*lead slots"], Float[Tensor, "*lead"]]:
+    """Return the attention on each slot and on the null slot, ``softmax([null_score, s_1, ..., s_m])``."""
+    if isinstance(null_score, Tensor):
+        null = null_score.to(scores.dtype).expand(scores.shape[:-1]).unsqueeze(-1)
+        every = torch.cat((null, scores), dim=-1).softmax(dim=-1)
+    else:
+        every = F.pad(scores, (1, 0), value=null_score).softmax(dim=-1)
+    return every[..., 1:], every[..., 0]
 
 
 def distance_scores(
@@ -102,30 +106,52 @@ def retention_read(
     keys: Float[Tensor, "batch heads slots dim"],
     values: Float[Tensor, "batch heads slots dim"],
     *,
-    temperature: Float[Tensor, " heads"],
     null_score: Float[Tensor, " heads"],
-    bias: Float[Tensor, "batch slots"],
-    mask: Bool[Tensor, "batch slots"],
-) -> tuple[Float[Tensor, "batch heads time dim"], ReadInfo]:
-    """Read by cosine: ``softmax([null_h, beta_h q.k_j + b_j])`` over a zero null value and the ``v_j``.
+    bias: Float[Tensor, "batch _ slots"],
+) -> Float[Tensor, "batch heads time dim"]:
+    """Read over all slots: ``softmax([null_h, q.k_j + b_j])`` over a zero null value and the ``v_j``.
+
+    Where no gradient is asked for, and on a CPU, one fused pass does it: with ``L`` the log of the summed exponentials
+    of the slots, ``sum_j a_j v_j = sigmoid(L - null) * attention(q, k, v)``. It agrees with ``attend`` to rounding.
 
     Args:
-        query: each of length 1.
-        keys: each of length 1; zero in empty slots.
+        query: scaled by the temperature.
+        keys: of the slots.
         values: what the slots answer.
-        temperature: ``beta_h``, positive.
         null_score: the score of the null slot.
-        bias: ``b_j``, added to the score of a slot in every head.
-        mask: True where a slot is occupied.
+        bias: added to the score of a slot, in each head or in all; see ``slot_bias``.
 
     Returns:
-        What memory answers, and how sure it is.
+        What memory answers.
     """
-    likeness = (query * temperature[:, None, None]) @ keys.transpose(-1, -2)
-    scores = likeness + bias.masked_fill(~mask, -torch.inf)[:, None, None]
-    output, weights, null_mass = attend(scores, values[:, :, None], null_score=null_score[:, None])
-    nearest = likeness.detach().amax(dim=-1) / temperature.detach()[:, None]
-    return output, read_info(weights, null_mass, nearest)
+    if not _can_fuse(query, keys, values, bias, null_score):
+        scores = query @ keys.transpose(-1, -2) + bias[:, :, None]
+        return attend(scores, values[:, :, None], null_score=null_score[:, None])[0]
+    output, log_sum = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
+        query, keys, values, attn_mask=bias[:, :, None], scale=1.0
+    )
+    answer: Tensor = output * torch.sigmoid(log_sum - null_score[:, None]).unsqueeze(-1).to(output.dtype)
+    return answer
+
+
+def unit(x: Float[Tensor, "*lead dim"]) -> Float[Tensor, "*lead dim"]:
+    """Scale vectors to length 1; a vector of zeros stays one."""
+    length: Tensor = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+    return x * length.clamp(min=1e-12).reciprocal()
+
+
+def slot_bias(bias: Float[Tensor, "*_"], occupied: Bool[Tensor, "*_"]) -> Float[Tensor, "*_"]:
+    """Leave empty slots out by the lowest number there is; ``-inf`` would make the log of an empty sum 0."""
+    return torch.where(occupied, bias, torch.finfo(bias.dtype).min)
+
+
+def _can_fuse(*tensors: Tensor) -> bool:
+    """Whether the fused pass may run: it has no gradient for its log-sum, and is there for CPUs alone."""
+    if not all(t.device.type == "cpu" and t.numel() > 0 for t in tensors):  # a query of length 0 would end the process
+        return False
+    if torch.is_grad_enabled() and any(t.requires_grad for t in tensors):
+        return False
+    return hasattr(torch.ops.aten, "_scaled_dot_product_flash_attention_for_cpu")
 
 
 def paper_read(
@@ -153,45 +179,3 @@ def paper_read(
     if keys.shape[-2] == 0:
         return query.new_zeros((*query.shape[:-1], values.shape[-1]))
     return F.scaled_dot_product_attention(query, keys, values, attn_mask=mask)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReadInfo:
-    """What a read saw, per batch row: the signs by which a memory that fails shows itself.
-
-    Attributes:
-        null_mass: mean attention on the null slot, in [0, 1]; 1 when memory is empty, 0 in the paper's form.
-        entropy: mean entropy of the attention over null slot and slots, in nats; near ``log(slots)`` reads are diffuse.
-        max_cosine: mean of ``max(0, max_j cos_j)`` over the queries, in [0, 1]; 0 when memory is empty.
-        slot_mass: attention that each slot drew, summed over the queries and averaged over the heads.
-    """
-
-    null_mass: Float[Tensor, " batch"]
-    entropy: Float[Tensor, " batch"]
-    max_cosine: Float[Tensor, " batch"]
-    slot_mass: Float[Tensor, "batch slots"]
-
-
-def read_info(
-    weights: Float[Tensor, "batch heads time slots"],
-    null_mass: Float[Tensor, "batch heads time"],
-    nearest: Float[Tensor, "batch heads time"],
-) -> ReadInfo:
-    """Sum a read up in a few numbers per batch row, outside the graph.
-
-    Args:
-        weights: the attention on each slot.
-        null_mass: the attention on the null slot.
-        nearest: the largest cosine of a query with a key; the keys of empty slots are zero.
-
-    Returns:
-        The numbers, one per batch row.
-    """
-    weights, null_mass = weights.detach(), null_mass.detach()
-    entropy = torch.special.entr(weights).sum(dim=-1) + torch.special.entr(null_mass)
-    return ReadInfo(
-        null_mass=null_mass.mean(dim=(1, 2)),
-        entropy=entropy.mean(dim=(1, 2)),
-        max_cosine=nearest.detach().clamp(min=0.0).mean(dim=(1, 2)),
-        slot_mass=weights.sum(dim=(1, 2)) / weights.shape[1],
-    )

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..errors import SlotFileError
 
-SCHEMA = 1
+SCHEMA = 2
 """The version of the files that are written here; this one and those before it can be read."""
 
 

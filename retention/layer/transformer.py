@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from .block import BlockConfig, RetentionBlock
+from .forms import Select
 from .slots import SlotState
 
 
@@ -50,6 +50,7 @@ class RetentionTransformer(nn.Module):
             for i in range(config.depth - 1):
                 form = self._block(i).retention.form
                 form.key, form.value = last.key, last.value
+                form.match_keys()
 
     def init_state(self, batch: int, capacity: int | None = None) -> tuple[SlotState, ...]:
         """Make empty states for ``batch`` namespaces: one when the memory is shared, else one per block."""
@@ -69,6 +70,7 @@ class RetentionTransformer(nn.Module):
         mask: Bool[Tensor, "batch time"] | None = None,
         feedback: Float[Tensor, "*_"] | None = None,
         write: bool = True,
+        select: Sequence[Select] | None = None,
     ) -> tuple[Float[Tensor, "batch time width"], tuple[SlotState, ...]]:
         """Run the blocks; what is read was written in earlier calls.
 
@@ -78,30 +80,34 @@ class RetentionTransformer(nn.Module):
             mask: True where a vector is real.
             feedback: what this call earned: ``[batch]`` or ``[batch, candidates]``.
             write: False returns the states as they came.
+            select: which slots to read, one for each state, as in ``RetentionLayer.read``; None reads all.
 
         Returns:
             The last block's hidden states, and the states.
 
         Raises:
-            ValueError: the number of states, or one of them, or ``x`` does not fit.
+            ValueError: the number of states or of ``select``, or one of them, or ``x`` does not fit.
         """
         self._check(states)
+        chosen = [None] * len(states) if select is None else select
+        if len(chosen) != len(states):
+            raise ValueError(f"wanted one select for each of {len(states)} slot state(s), got {len(chosen)}")
         if not self.config.shared:
             after = []
             for i, state in enumerate(states):
-                x, state = self._block(i)(x, state, mask=mask, feedback=feedback, write=write)
+                block = self._block(i)
+                x, state = block(x, state, mask=mask, feedback=feedback, write=write, select=chosen[i])
                 after.append(state)
             return x, tuple(after)
         (state,) = states
-        masses = []
+        seen = []
         received = x
         for i in range(self.config.depth):
             received = x
-            x, info = self._block(i).mix(x, state, mask)
-            masses.append(info.slot_mass)
+            x, info = self._block(i).mix(x, state, mask, chosen[0])
+            seen.append(info)
         if write:
-            info = replace(info, slot_mass=torch.stack(masses).mean(dim=0))
-            state = self._block(-1).retention.commit(received, state, info, mask=mask, feedback=feedback)
+            state = self._block(-1).retention.commit(received, state, seen, mask=mask, feedback=feedback)
         return x, (state,)
 
     def _block(self, i: int) -> RetentionBlock:

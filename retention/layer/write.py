@@ -1,133 +1,26 @@
-"""The write: how candidates change the slots. A rule decides what a candidate does to which slot.
+"""The write: the candidates of a call change the slots, all at once.
 
-Reference: arXiv 2501.09166, the write operation: option A is ``AppendWrite``, option B is ``BlendWrite``.
+They are held against the slots as they were before the call, and against the earlier candidates of the call; the write
+rule decides which slot takes which.
+
+Reference: arXiv 2501.09166, the write operation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64, Shaped
 from torch import Tensor
 
-from .evict import Eviction, place
-from .slots import SlotState
+from .evict import Eviction
+from .rules import Change, Offer, WriteRule
+from .slots import SlotState, slot_stamps
 
 Project = Callable[[Tensor], tuple[Tensor, Tensor]]
 """From ``u`` of ``[batch, slots, width]`` to its keys and values, each ``[batch, heads, slots, dim]``."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """One candidate per row, as a write rule sees it.
-
-    Attributes:
-        u: the vector to remember.
-        gate: how strongly, in (0, 1].
-        cosine: of the candidate's key with each slot's key, -1 for empty slots.
-        duplicate: True where the nearest slot is nearer than the layer's ``tau``.
-    """
-
-    u: Float[Tensor, "batch width"]
-    gate: Float[Tensor, " batch"]
-    cosine: Float[Tensor, "batch slots"]
-    duplicate: Bool[Tensor, " batch"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Change:
-    """What a candidate does to the slots.
-
-    Attributes:
-        u: the new vectors: one for each slot, or one (``vectors = 1``) for all changed slots of a row.
-        changed: True where a slot takes its new vector.
-        appended: True where a slot starts anew with the candidate; at most one per row, among the changed.
-        merged: True where a slot counts the candidate as one more of its own; at most one per row, among the changed.
-    """
-
-    u: Float[Tensor, "batch vectors width"]
-    changed: Bool[Tensor, "batch slots"]
-    appended: Bool[Tensor, "batch slots"]
-    merged: Bool[Tensor, "batch slots"]
-
-
-@runtime_checkable
-class WriteRule(Protocol):
-    """Decides what a candidate does to the slots; rows must not look at each other."""
-
-    def __call__(self, state: SlotState, candidate: Candidate, eviction: Eviction) -> Change:
-        """Return the change; the layer leaves it out in rows whose candidate is not admitted."""
-        ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class AppendWrite:
-    """Each candidate takes a slot of its own: ``M' = [M; u]``. The paper's option A; a full row evicts."""
-
-    def __call__(self, state: SlotState, candidate: Candidate, eviction: Eviction) -> Change:
-        """Append."""
-        at = place(state, eviction)
-        return Change(u=candidate.u[:, None], changed=at, appended=at, merged=torch.zeros_like(at))
-
-
-@dataclass(frozen=True, kw_only=True)
-class BlendWrite:
-    """Each candidate moves the slots that attend to it. The paper's option B.
-
-    ``w = softmax(u M^T / sqrt(width))``, ``M'_j = (1 - g w_j) M_j + g w_j u``, with the gate ``g``. The
-    paper leaves ``f`` in ``M' = f(M, u W_update, w)`` open; this is the convex one. Free slots hold nothing to blend
-    with and are filled first.
-    """
-
-    def __call__(self, state: SlotState, candidate: Candidate, eviction: Eviction) -> Change:
-        """Blend where the row is full, else append."""
-        u = candidate.u[:, None]
-        full = state.occupied.all(dim=1, keepdim=True)
-        share = torch.softmax((state.u * u).sum(dim=2) / u.shape[2] ** 0.5, dim=1)
-        step = (candidate.gate[:, None] * share)[:, :, None]
-        appended = place(state, eviction) & ~full
-        return Change(
-            u=torch.where(full[:, :, None], (1 - step) * state.u + step * u, u),
-            changed=appended | full,
-            appended=appended,
-            merged=F.one_hot(share.argmax(dim=1), state.capacity).bool() & full,
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class MergeWrite:
-    """A duplicate updates its nearest slot in place, anything else is appended.
-
-    ``u'_j = (1 - g erase) u_j + g write u`` with the gate ``g``: the delta rule, with erasing and writing told apart.
-
-    Attributes:
-        erase: how much of the slot is erased, in [0, 1].
-        write: how much of the candidate is added, in [0, 1].
-    """
-
-    erase: float = 0.5
-    write: float = 0.5
-
-    def __post_init__(self) -> None:
-        """Check the strengths."""
-        for name, strength in (("erase", self.erase), ("write", self.write)):
-            if not 0.0 <= strength <= 1.0:
-                raise ValueError(f"{name} must be in [0, 1], got {strength}")
-
-    def __call__(self, state: SlotState, candidate: Candidate, eviction: Eviction) -> Change:
-        """Merge where the candidate is a duplicate, else append."""
-        at = candidate.cosine.argmax(dim=1)
-        old = state.u.take_along_dim(at[:, None, None], dim=1)[:, 0]
-        gate, duplicate = candidate.gate[:, None], candidate.duplicate[:, None]
-        delta = (1 - self.erase * gate) * old + self.write * gate * candidate.u
-        merged = F.one_hot(at, state.capacity).bool() & duplicate
-        appended = place(state, eviction) & ~duplicate
-        u = torch.where(duplicate, delta, candidate.u)[:, None]
-        return Change(u=u, changed=merged | appended, appended=appended, merged=merged)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,85 +28,33 @@ class WriteInfo:
     """What a write did, per batch row.
 
     Attributes:
-        accept_rate: accepted candidates over those offered, in [0, 1]; 0 when none was offered.
+        accept_rate: written candidates over those offered, in [0, 1]; 0 when none was offered.
         evictions: slots that were evicted.
-        duplicates: accepted candidates whose nearest slot was nearer than ``tau``.
+        duplicates: written candidates that were nearer than ``tau`` to a slot or to an earlier candidate.
+        refused: True where a candidate was offered and is not finite, found no room, or was left out by the rule.
         stale: True where the cached keys and values were made by other weights; see ``RetentionLayer.refresh``.
     """
 
     accept_rate: Float[Tensor, " batch"]
-    evictions: Float[Tensor, " batch"]
-    duplicates: Float[Tensor, " batch"]
+    evictions: Int64[Tensor, " batch"]
+    duplicates: Int64[Tensor, " batch"]
+    refused: Bool[Tensor, "batch candidates"]
     stale: Bool[Tensor, " batch"]
 
 
-def key_cosines(
-    keys: Float[Tensor, "batch heads candidates dim"], state: SlotState
-) -> Float[Tensor, "batch candidates slots"]:
-    """Compare keys with the slots' keys: the mean over the heads of ``cos(k_h, k_hj)``, -1 for empty slots."""
-    cosine = F.normalize(keys, dim=-1) @ F.normalize(state.k, dim=-1).transpose(-1, -2)
-    return cosine.mean(dim=1).masked_fill(~state.occupied[:, None], -1.0)
-
-
-def write_one(
-    state: SlotState,
-    u: Float[Tensor, "batch width"],
-    *,
-    log_gate: Float[Tensor, " batch"],
-    admit: Bool[Tensor, " batch"],
-    feedback: Float[Tensor, " batch"],
-    project: Project,
-    rule: WriteRule,
-    eviction: Eviction,
-    tau: float,
-) -> tuple[SlotState, Bool[Tensor, " batch"], Bool[Tensor, " batch"]]:
-    """Write one candidate per row.
-
-    Args:
-        state: the slots.
-        u: the candidates, finite.
-        log_gate: the log of their gates; the bias of a slot that is appended.
-        admit: rows whose candidate may be written; the others stay bit-equal.
-        feedback: what the candidates earned, finite; a slot's utility is the mean of it.
-        project: makes keys and values.
-        rule: decides the change.
-        eviction: makes room.
-        tau: the cosine of keys above which a candidate is a duplicate.
-
-    Returns:
-        The new state, which rows evicted a slot, and which accepted a duplicate.
-    """
-    cosine = key_cosines(project(u[:, None])[0], state)[:, 0].detach()
-    duplicate = cosine.amax(dim=1) > tau
-    change = rule(state, Candidate(u=u, gate=log_gate.exp(), cosine=cosine, duplicate=duplicate), eviction)
-    changed, appended, merged = (at & admit[:, None] for at in (change.changed, change.appended, change.merged))
-    k, v = project(change.u)
-    feedback = feedback[:, None]
-    count = (state.count + merged).masked_fill(appended, 1)
-    utility = state.utility + merged * (feedback - state.utility) / count.clamp(min=1)
-    written = appended | merged
-    new = replace(
-        state,
-        u=torch.where(changed[:, :, None], change.u, state.u),
-        k=torch.where(changed[:, None, :, None], k, state.k),
-        v=torch.where(changed[:, None, :, None], v, state.v),
-        bias=torch.where(appended, log_gate[:, None], state.bias),
-        occupied=state.occupied | appended,
-        id=torch.where(appended, state.next_id[:, None], state.id),
-        count=count,
-        age=state.age.masked_fill(written, 0),
-        idle=state.idle.masked_fill(written, 0),
-        mass=state.mass.masked_fill(appended, 0.0),
-        utility=torch.where(appended, feedback, utility),
-        next_id=state.next_id + appended.any(dim=1),
-    )
-    return new, (appended & state.occupied).any(dim=1), duplicate & admit
+def mean_cosine(
+    a: Float[Tensor, "batch heads n dim"], b: Float[Tensor, "batch heads m dim"]
+) -> Float[Tensor, "batch n m"]:
+    """Return the mean over the heads of the cosines of each of ``a`` with each of ``b``, all of length 1 or 0."""
+    return (a @ b.transpose(-1, -2)).mean(dim=1)
 
 
 def write_slots(
     state: SlotState,
     candidates: Float[Tensor, "batch candidates width"],
     *,
+    nearest: tuple[Float[Tensor, "batch candidates"], Int64[Tensor, "batch candidates"]],
+    among: Float[Tensor, "batch candidates candidates"],
     log_gate: Float[Tensor, "batch candidates"],
     admit: Bool[Tensor, "batch candidates"],
     feedback: Float[Tensor, "batch candidates"],
@@ -221,25 +62,104 @@ def write_slots(
     rule: WriteRule,
     eviction: Eviction,
     tau: float,
-) -> tuple[SlotState, Float[Tensor, " batch"], Float[Tensor, " batch"]]:
-    """Write candidates one after the other; each sees what the ones before it wrote. Arguments as in ``write_one``.
+    in_place: bool = False,
+) -> tuple[SlotState, Bool[Tensor, "batch candidates"], Bool[Tensor, "batch candidates"]]:
+    """Write candidates.
+
+    Args:
+        state: the slots.
+        candidates: what to write, finite; at most as many as slots.
+        nearest: the largest cosine of each candidate's key with that of a slot, -1 for empty slots, and that slot.
+        among: of each candidate's key with that of each candidate.
+        log_gate: the log of their gates; the bias of a slot that starts anew.
+        admit: candidates that may be written; a row without any stays as it is, but for its ages.
+        feedback: what the candidates earned, finite; a slot's utility is the mean of it.
+        project: makes keys and values.
+        rule: decides what becomes of the slots.
+        eviction: makes room.
+        tau: the cosine of keys above which two are duplicates.
+        in_place: write ``u``, ``k`` and ``v`` where they stand; ``state`` must then not be used again.
 
     Returns:
-        The new state, and per row the number of evictions and of duplicates.
+        The new state, which candidates are in it, and which of these are duplicates.
     """
     state = replace(state, age=state.age + state.occupied, idle=state.idle + state.occupied)
-    evictions = duplicates = candidates.new_zeros(state.batch)
-    for i in range(candidates.shape[1]):
-        state, evicted, duplicate = write_one(
-            state,
-            candidates[:, i],
-            log_gate=log_gate[:, i],
-            admit=admit[:, i],
-            feedback=feedback[:, i],
-            project=project,
-            rule=rule,
-            eviction=eviction,
-            tau=tau,
-        )
-        evictions, duplicates = evictions + evicted, duplicates + duplicate
-    return state, evictions, duplicates
+    earlier = torch.ones_like(among, dtype=torch.bool).tril(-1) & admit[:, None]
+    among = among.masked_fill(~earlier, -1.0)
+    cosine, slot = nearest
+    offer = Offer(u=candidates, gate=log_gate.exp(), admit=admit, cosine=cosine, nearest=slot, among=among, tau=tau)
+    change = rule(state, offer, eviction)
+    written = change.target >= 0
+    duplicate = written & (torch.maximum(cosine, among.amax(dim=2)) > tau)
+    state = apply(state, change, log_gate=log_gate, feedback=feedback, project=project, in_place=in_place)
+    return state, written, duplicate
+
+
+def apply(
+    state: SlotState,
+    change: Change,
+    *,
+    log_gate: Float[Tensor, "batch candidates"],
+    feedback: Float[Tensor, "batch candidates"],
+    project: Project,
+    in_place: bool,
+) -> SlotState:
+    """Make the state that a rule's change leads to. Arguments as in ``write_slots``."""
+    target, fresh, slot = change.target, change.fresh, change.slot
+
+    def spread(values: Tensor, at: Tensor) -> Tensor:
+        """Add up values per slot; what goes nowhere goes beside the slots."""
+        beside = torch.where(at < 0, state.capacity, at)
+        return values.new_zeros((state.batch, state.capacity + 1)).scatter_add(1, beside, values)[:, : state.capacity]
+
+    begun = torch.where(fresh, target, -1)
+    rank = fresh.cumsum(dim=1)
+    turn = spread(rank, begun)  # 1 for the first slot of the row that starts anew, 2 for the next, 0 for all others
+    started = turn > 0
+    order = state.writes[:, None] + (target >= 0).cumsum(dim=1)
+    hits = spread(torch.ones_like(target), target)
+    hit = hits > 0
+    id = torch.where(started, state.next_id[:, None] + turn - 1, state.id)
+    before = state.count.masked_fill(started, 0)
+    count = before + hits
+    earned = state.utility * before + spread(feedback, target)
+    stamps = slot_stamps(change.u, id.gather(1, slot.clamp(min=0)))
+    k, v = project(change.u)
+    put = _put_in_place if in_place else _put
+    return replace(
+        state,
+        u=put(state.u, slot, change.u),
+        k=put(state.k, slot, k),
+        v=put(state.v, slot, v),
+        bias=torch.where(started, spread(log_gate, begun), state.bias),
+        occupied=state.occupied | started,
+        id=id,
+        count=count,
+        age=state.age.masked_fill(hit, 0),
+        idle=state.idle.masked_fill(hit, 0),
+        written=state.written.scatter_reduce(1, target.clamp(min=0), order.masked_fill(target < 0, 0), "amax"),
+        mass=state.mass.masked_fill(started, 0.0),
+        utility=torch.where(hit, earned / count.clamp(min=1), state.utility),
+        stamp=_put(state.stamp[:, :, None], slot, stamps[:, :, None])[:, :, 0],
+        pinned=state.pinned & ~started,
+        next_id=state.next_id + rank[:, -1],
+        writes=state.writes + (target >= 0).sum(dim=1),
+    )
+
+
+def _put(
+    old: Shaped[Tensor, "batch *_ slots dim"], slot: Int64[Tensor, "batch n"], new: Shaped[Tensor, "batch *_ n dim"]
+) -> Shaped[Tensor, "batch *_ slots dim"]:
+    """Put new rows where they go and leave the others bit-equal; what goes nowhere goes beside the slots."""
+    beside = torch.cat((old, old.new_zeros((*old.shape[:-2], 1, old.shape[-1]))), dim=-2)
+    at = torch.where(slot < 0, old.shape[-2], slot).view(slot.shape[0], *[1] * (old.dim() - 3), slot.shape[1], 1)
+    return beside.scatter_(-2, at.expand(new.shape), new)[..., :-1, :]
+
+
+def _put_in_place(
+    old: Float[Tensor, "batch *_ slots dim"], slot: Int64[Tensor, "batch n"], new: Float[Tensor, "batch *_ n dim"]
+) -> Float[Tensor, "batch *_ slots dim"]:
+    """Do as ``_put`` does, in the memory of ``old``, at a cost that does not grow with the slots."""
+    row, which = (slot >= 0).nonzero(as_tuple=True)
+    old.movedim(-2, 1)[row, slot[row, which]] = new.movedim(-2, 1)[row, which]
+    return old

@@ -144,8 +144,85 @@ def test_a_flipped_bit(slots_file):
 
 
 def test_a_newer_file(slots_file):
-    resave(slots_file, schema=2)
-    assert "has schema 2, this holdfast reads up to 1: upgrade holdfast" in refused(load_slots, slots_file)
+    resave(slots_file, schema=3)
+    assert "has schema 3, this holdfast reads up to 2: upgrade holdfast" in refused(load_slots, slots_file)
+
+
+def resave_as_first(path, tensors):
+    resave(path, tensors, schema=1, fingerprint=sealed._fingerprint(tensors))
+
+
+def slots_as_first(path):
+    """The tensors of a slot file that the first schema had."""
+    added = {"stamp", "pinned", "written", "writes"}
+    return {name: t for name, t in load_file(path).items() if name not in added}
+
+
+def test_slots_of_the_first_schema_get_stamps_and_no_pins(slots_file, assert_same_state):
+    layer, state = written()
+    save_slots(state.pin(state.id[:, :1]), slots_file)
+    new = load_slots(slots_file)
+    resave_as_first(slots_file, slots_as_first(slots_file))
+    old = load_slots(slots_file, layer)
+    made_up = {"pinned": torch.zeros_like(new.pinned), "written": new.id + 1, "writes": new.next_id}
+    assert_same_state(old, replace(new, **made_up))
+    assert old.stamp.ne(0).equal(old.occupied)
+
+
+def test_a_damaged_file_of_the_first_schema(slots_file):
+    tensors = slots_as_first(slots_file)
+    for change in ({"u": tensors["u"].int()}, {"id": tensors["id"][:1].clone()}, {"pinned": torch.zeros(3, 5).bool()}):
+        resave_as_first(slots_file, tensors | change)
+        assert "is damaged" in refused(load_slots, slots_file)
+    del tensors["occupied"]
+    resave_as_first(slots_file, tensors)
+    assert "is damaged" in refused(load_slots, slots_file)
+
+
+def as_first(model):
+    """The weights of a model by the names of the first schema, where the query had no bias."""
+    tensors = dict(model.named_parameters())
+    for name in [name for name in tensors if name.endswith("query_gate.bias")]:
+        form = name.removesuffix("query_gate.bias")
+        bias, weight = tensors.pop(name), tensors.pop(f"{form}query_gate.weight")
+        del tensors[f"{form}slopes"]
+        query, gate = weight.chunk(2)
+        tensors |= {
+            f"{form}query.weight": query,
+            f"{form}read_gate.weight": gate,
+            f"{form}read_gate.bias": bias.chunk(2)[1],
+        }
+    return {name: t.detach().clone() for name, t in tensors.items()}
+
+
+@pytest.mark.parametrize("paper", [True, False])
+def test_models_of_the_first_schema_load(tmp_path, paper):
+    config = RetentionConfig.as_published(width=8, heads=2) if paper else CONFIG
+    layer = RetentionLayer(config)
+    model = RetentionTransformer(TransformerConfig(block=BlockConfig(retention=config), depth=2))
+    for before, load in ((layer, load_layer), (model, load_transformer)):
+        with torch.no_grad():
+            for name, weight in before.named_parameters():
+                weight.normal_()
+                if name.endswith("query_gate.bias"):
+                    weight[: config.reads].zero_()
+                if name.endswith("slopes"):
+                    weight.zero_()
+        save_model(before, tmp_path / "model")
+        resave_as_first(tmp_path / "model", as_first(before))
+        after = dict(load(tmp_path / "model").named_parameters())
+        for name, weight in before.named_parameters():
+            assert torch.equal(after[name], weight), name
+
+
+def test_a_damaged_model_of_the_first_schema(tmp_path):
+    layer = RetentionLayer(CONFIG)
+    save_model(layer, tmp_path / "layer")
+    for missing in ("query.weight", "read_gate.weight", "read_gate.bias", "null_score"):
+        tensors = as_first(layer)
+        del tensors[f"form.{missing}"]
+        resave_as_first(tmp_path / "layer", tensors)
+        assert "missing or unknown tensors" in refused(load_layer, tmp_path / "layer")
 
 
 def test_a_file_of_another_kind(tmp_path, slots_file):

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from retention.layer.gate import WriteGate, novelty, read_error
+from retention.layer.gate import LIMIT, WriteGate, novelty, read_error
 
 
 def test_the_gate_is_the_formula_and_starts_between_its_ends():
@@ -24,11 +24,18 @@ def test_the_gate_is_the_formula_and_starts_between_its_ends():
 
 
 def test_novelty():
-    cosine = torch.tensor([[[0.2, 0.9, 0.5], [-0.3, -0.9, 0.99]], [[0.2, 0.9, 0.5], [0.1, 0.2, 0.3]]])
-    occupied = torch.tensor([[True, True, False], [False, False, False]])
-    torch.testing.assert_close(novelty(cosine, occupied), torch.tensor([[0.1, 1.0], [1.0, 1.0]]))
-    full = torch.ones(1, 2, dtype=torch.bool)
-    assert novelty(torch.tensor([[[-0.5, -0.2]]]), full).tolist() == [[1.0]]
+    nearest = torch.tensor([[0.9, 1.0, 0.0], [-0.3, -1.0, 0.25]])
+    torch.testing.assert_close(novelty(nearest), torch.tensor([[0.1, 0.0, 1.0], [1.0, 1.0, 0.75]]))
+
+
+def test_what_overflows_says_a_number():
+    huge = torch.full((1, 1, 2, 3), 1e30)
+    error = read_error(huge, -huge)
+    assert error.tolist() == [[LIMIT, LIMIT]]
+    gate = WriteGate()
+    for weight in (1.0, 0.0, -1e30):
+        torch.nn.init.constant_(gate.weight, weight)
+        assert gate(torch.ones(1, 2), error, torch.full((1, 2), 1e30)).abs().le(LIMIT).all()
 
 
 def test_read_error():

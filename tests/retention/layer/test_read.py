@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retention import attend, distance_scores
-from retention.layer.read import paper_read, read_info, retention_read
+from retention.layer.read import null_softmax, paper_read, retention_read, slot_bias, unit
 
 
 def naive_attend(scores, values, null_score, null_value):
@@ -180,34 +180,109 @@ def test_query_and_keys_broadcast():
     assert got[5, 2, 1].item() == pytest.approx(-(query[5, 0] - keys[0, 2, 1]).square().sum().item(), rel=1e-5)
 
 
-def test_retention_read_matches_the_loop():
-    def unit(*shape):
-        return torch.nn.functional.normalize(torch.randn(shape, dtype=torch.float64), dim=-1)
+def test_null_softmax_is_the_softmax_with_one_more_score():
+    scores, null_score = torch.randn(2, 3, 5, dtype=torch.float64), torch.randn(3, dtype=torch.float64)
+    for nulls in (null_score, 0.4):
+        weights, null_mass = null_softmax(scores, nulls)
+        for i in range(2):
+            for j in range(3):
+                null = nulls[j].item() if isinstance(nulls, torch.Tensor) else nulls
+                _, wanted, wanted_null = naive_attend(scores[i, j].tolist(), [0.0] * 5, null, 0.0)
+                close(weights[i, j], wanted)
+                close(null_mass[i, j], wanted_null)
 
-    query, keys, values = unit(2, 3, 4, 5), unit(2, 3, 6, 5), torch.randn(2, 3, 6, 5, dtype=torch.float64)
-    nearest = torch.zeros(2, 3, 4, dtype=torch.float64)
-    temperature = torch.tensor([1.0, 2.0, 4.0], dtype=torch.float64)
-    null_score, bias = torch.randn(3, dtype=torch.float64), torch.randn(2, 6, dtype=torch.float64)
-    mask = torch.tensor([[True, True, False, True, False, True], [False] * 6])
-    keys = keys * mask[:, None, :, None]
-    got, info = retention_read(
-        query, keys, values, temperature=temperature, null_score=null_score, bias=bias, mask=mask
-    )
-    mass = torch.zeros(2, 6, dtype=torch.float64)
-    for b, h, t in torch.cartesian_prod(*(torch.arange(n) for n in (2, 3, 4))).tolist():
-        slots = [s for s in range(6) if mask[b, s]]
-        cosine = [sum((query[b, h, t, d] * keys[b, h, s, d]).item() for d in range(5)) for s in slots]
-        scores = [temperature[h].item() * c + bias[b, s].item() for s, c in zip(slots, cosine, strict=True)]
-        for d in range(5):
-            column = [values[b, h, s, d].item() for s in slots]
-            wanted, weights, _ = naive_attend(scores, column, null_score[h].item(), 0.0)
-            close(got[b, h, t, d], wanted)
-        for s, weight in zip(slots, weights, strict=True):
-            mass[b, s] += weight / 3
-        nearest[b, h, t] = max(cosine, default=0.0)
-    torch.testing.assert_close(info.slot_mass, mass)
-    torch.testing.assert_close(info.null_mass, 1 - mass.sum(dim=1) / 4)
-    torch.testing.assert_close(info.max_cosine, nearest.clamp(min=0).mean(dim=(1, 2)))
+
+def test_unit_has_length_one_or_stays_zero():
+    x = torch.tensor([[3.0, 4.0], [0.0, 0.0], [1e-8, 0.0]], requires_grad=True)
+    torch.testing.assert_close(unit(x), torch.tensor([[0.6, 0.8], [0.0, 0.0], [1.0, 0.0]]))
+    unit(x).sum().backward()
+    assert x.grad is not None and x.grad.isfinite().all()
+
+
+def a_memory(dtype=torch.float64, slots=7, time=4, heads_of_bias=1):
+    """Three rows: one with some slots, one full, one empty."""
+    query, keys, values = (torch.randn(3, 2, n, 5, dtype=torch.float64) for n in (time, slots, slots))
+    occupied = torch.arange(slots) % 3 != 1
+    occupied = torch.stack((occupied, occupied | True, occupied & False))[:, None].expand(3, heads_of_bias, slots)
+    bias = torch.randn(3, heads_of_bias, slots, dtype=torch.float64)
+    null_score = torch.tensor([0.3, -0.8], dtype=torch.float64)
+    tensors = [t.to(dtype) for t in (unit(query) * 4, unit(keys), values, null_score, bias)]
+    return dict(zip(("query", "keys", "values", "null_score", "bias"), tensors, strict=True)), occupied
+
+
+def naive_read(memory, occupied):
+    """Row by row, head by head, query by query."""
+    query, keys, values, null_score, bias = (t.double() for t in memory.values())
+    bias, occupied = (t.expand(*keys.shape[:3]) for t in (bias, occupied))
+    answer = torch.zeros_like(query)
+    for b, h, t in torch.cartesian_prod(*(torch.arange(n) for n in query.shape[:3])).tolist():
+        slots = [s for s in range(keys.shape[2]) if occupied[b, h, s]]
+        dots = [sum(x * y for x, y in zip(query[b, h, t].tolist(), keys[b, h, s].tolist(), strict=True)) for s in slots]
+        scores = [dot + bias[b, h, s].item() for s, dot in zip(slots, dots, strict=True)]
+        exps = [math.exp(score) for score in scores]
+        total = math.exp(null_score[h].item()) + sum(exps)
+        for d in range(query.shape[3]):
+            answer[b, h, t, d] = sum(e * values[b, h, s, d].item() for s, e in zip(slots, exps, strict=True)) / total
+    return answer
+
+
+TOLERANCE = {torch.float64: 1e-12, torch.float32: 2e-6, torch.bfloat16: 3e-2}
+
+
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
+@pytest.mark.parametrize("heads_of_bias", [1, 2])
+@pytest.mark.parametrize(("slots", "time"), [(7, 4), (1, 1), (70, 1)])
+def test_retention_read_matches_the_loop(fused, dtype, heads_of_bias, slots, time):
+    memory, occupied = a_memory(dtype, slots, time, heads_of_bias)
+    memory["bias"] = slot_bias(memory["bias"], occupied)
+    with torch.set_grad_enabled(not fused):
+        memory["values"].requires_grad_(not fused)
+        got = retention_read(**memory)
+    assert got.requires_grad is not fused
+    assert got.dtype == dtype
+    wanted = naive_read(memory, occupied)
+    torch.testing.assert_close(got.double(), wanted, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
+    assert got[2].eq(0).all()
+
+
+def test_the_fused_read_is_the_one_without_a_graph():
+    memory, occupied = a_memory(torch.float32, slots=1100, time=3)
+    occupied = occupied & (torch.arange(1100) > 700)  # whole blocks of the fused pass hold nothing
+    memory["bias"] = slot_bias(memory["bias"], occupied)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as seen:
+        fused = retention_read(**memory)
+    assert any("flash_attention_for_cpu" in event.name for event in seen.events())
+    torch.testing.assert_close(fused, retention_read(**memory | {"values": memory["values"].requires_grad_()}))
+
+
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize("scale", [1e4, 1e-30])
+def test_huge_and_tiny_scores_stay_finite(fused, scale):
+    memory, occupied = a_memory(torch.float32)
+    memory["bias"] = slot_bias(memory["bias"], occupied)
+    memory["query"] = memory["query"] * scale
+    memory["values"].requires_grad_(not fused)
+    assert retention_read(**memory).isfinite().all()
+
+
+@pytest.mark.parametrize(("batch", "time"), [(3, 0), (0, 4)])
+def test_a_read_without_queries_is_empty(batch, time):
+    memory, occupied = a_memory()
+    memory["bias"] = slot_bias(memory["bias"], occupied)
+    memory = {name: t if name == "null_score" else t[:batch] for name, t in memory.items()}
+    memory["query"] = memory["query"][:, :, :time]
+    assert retention_read(**memory).shape == (batch, 2, time, 5)
+
+
+def test_gradients_of_retention_read_match_finite_differences():
+    memory, occupied = a_memory(slots=4, time=2)
+    leaves = [t.requires_grad_() for t in memory.values()]
+
+    def run(query, keys, values, null_score, bias):
+        return retention_read(query, keys, values, null_score=null_score, bias=slot_bias(bias, occupied))
+
+    assert torch.autograd.gradcheck(run, leaves)
 
 
 def test_paper_read_is_the_published_formula():
@@ -233,14 +308,3 @@ def test_paper_read_of_an_empty_memory_is_zero_with_finite_gradients(slots):
         output.sum().backward()
         assert query.grad is not None and query.grad.isfinite().all()
         assert keys.grad is not None and keys.grad.isfinite().all()
-
-
-def test_read_info_names_the_numbers():
-    weights = torch.tensor([0.5, 0.25, 0.0]).reshape(1, 1, 1, 3)
-    info = read_info(weights, torch.tensor([[[0.25]]]), torch.tensor([[[0.4]]]))
-    assert info.null_mass.item() == 0.25
-    assert info.entropy.item() == pytest.approx(0.5 * math.log(2) + 0.5 * math.log(4))
-    assert info.max_cosine.item() == pytest.approx(0.4)
-    assert info.slot_mass.tolist() == [[0.5, 0.25, 0.0]]
-    empty = read_info(torch.zeros(1, 1, 1, 3), torch.ones(1, 1, 1), torch.tensor([[[-0.2]]]))
-    assert (empty.null_mass.item(), empty.entropy.item(), empty.max_cosine.item()) == (1.0, 0.0, 0.0)

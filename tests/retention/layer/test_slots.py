@@ -9,7 +9,7 @@ import torch
 from torch.utils._pytree import tree_flatten, tree_map
 
 from retention import SlotState
-from retention.layer.slots import empty_slots, weights_version
+from retention.layer.slots import empty_slots, marked, slot_stamps, weights_version
 
 
 def filled(batch=2, capacity=4):
@@ -87,6 +87,55 @@ def test_after_read_counts_mass_and_ends_idleness_above_an_even_share():
     after = state.after_read(torch.tensor([[2.5, 0.5, 1.0, 0.0]]), queries=4)
     assert after.mass.tolist() == [[3.5, 1.5, 2.0, 1.0]]
     assert after.idle.tolist() == [[0, 4, 4, 0]]
+
+
+def test_what_was_read_as_nan_counts_as_nothing():
+    state = replace(filled(batch=1), idle=torch.tensor([[4, 4, 4, 0]]), mass=torch.ones(1, 4))
+    after = state.after_read(torch.tensor([[torch.nan, 3.0, torch.nan, 0.0]]), queries=4)
+    assert after.mass.tolist() == [[1.0, 4.0, 1.0, 1.0]]
+    assert after.idle.tolist() == [[4, 0, 4, 0]]
+
+
+def test_marking_slots_by_number():
+    slots = torch.tensor([[2, -1, 0, 2], [-1, -1, -1, -1]])
+    assert marked(slots, 3).tolist() == [[True, False, True], [False, False, False]]
+    assert marked(slots[:, :0], 3).eq(False).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("width", [1, 3, 8])
+def test_a_stamp_changes_with_any_bit_and_with_the_id(dtype, width):
+    u, id = torch.randn(2, 5, width, dtype=dtype), torch.arange(10).reshape(2, 5)
+    stamps = slot_stamps(u, id)
+    assert stamps.ne(0).all()
+    assert stamps.unique().numel() == 10
+    assert torch.equal(slot_stamps(u.clone(), id), stamps)
+    assert torch.equal(slot_stamps(u[1:], id[1:]), stamps[1:])
+    assert slot_stamps(u, id + 1).ne(stamps).all()
+    for at in range(width):
+        changed = u.clone()
+        changed[:, :, at] = torch.nextafter(changed[:, :, at], torch.tensor(9.0, dtype=dtype))
+        assert slot_stamps(changed, id).ne(stamps).all()
+    assert width == 1 or slot_stamps(u.flip(2), id).ne(stamps).all()
+
+
+def test_a_hundred_thousand_stamps_are_all_different():
+    u = torch.randint(-2, 3, (1, 100_000, 4)).float()
+    assert slot_stamps(u, torch.arange(100_000)[None]).unique().numel() == 100_000
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("numbers", [(0.0, 1.0, 2.0, 4.0, 8.0), (-2.0, -1.0, 0.0, 1.0, 2.0), (0.0, 0.25, 0.5, 0.75)])
+def test_round_vectors_of_one_id_have_different_stamps(dtype, numbers):
+    for width in (2, 5, 6):
+        u = torch.cartesian_prod(*[torch.tensor(numbers, dtype=dtype)] * width)[None]
+        assert slot_stamps(u, torch.zeros(u.shape[:2], dtype=torch.int64)).unique().numel() == u.shape[1]
+
+
+def test_stamps_of_one_vector_and_of_one_id_are_all_different():
+    u, id = torch.randn(1, 20_000, 6), torch.arange(20_000)[None]
+    assert slot_stamps(u, torch.zeros_like(id)).unique().numel() == 20_000
+    assert slot_stamps(u[:, :1].expand_as(u), id).unique().numel() == 20_000
 
 
 def test_a_state_is_a_pytree_of_its_tensors(assert_same_state):
