@@ -12,8 +12,18 @@ from .errors import NewerFileError as NewerFileError
 from .errors import NotFoundError as NotFoundError
 from .errors import SlotFileError as SlotFileError
 from .errors import UnsupportedSpaceError as UnsupportedSpaceError
+from .index.choose import choose_tier as choose_tier
+from .index.choose import new_table as new_table
+from .index.dense import DenseTable as DenseTable
+from .index.scan import ScanTable as ScanTable
+from .index.table import VectorTable as VectorTable
+from .index.trained import TrainedConfig as TrainedConfig
+from .index.trained import TrainedTable as TrainedTable
 from .layer.block import BlockConfig as BlockConfig
 from .layer.block import RetentionBlock as RetentionBlock
+from .layer.config import RetentionConfig as RetentionConfig
+from .layer.diagnose import Finding as Finding
+from .layer.diagnose import diagnose as diagnose
 from .layer.evict import Eviction as Eviction
 from .layer.evict import FirstInFirstOut as FirstInFirstOut
 from .layer.evict import LeastRecentlyUsed as LeastRecentlyUsed
@@ -24,26 +34,30 @@ from .layer.files import load_slots as load_slots
 from .layer.files import load_transformer as load_transformer
 from .layer.files import save_model as save_model
 from .layer.files import save_slots as save_slots
-from .layer.layer import RetentionConfig as RetentionConfig
+from .layer.index import IndexConfig as IndexConfig
+from .layer.index import SlotIndex as SlotIndex
+from .layer.index import exact_top as exact_top
 from .layer.layer import RetentionLayer as RetentionLayer
 from .layer.pool import ChunkPool as ChunkPool
 from .layer.pool import MeanPool as MeanPool
 from .layer.pool import Pool as Pool
 from .layer.pool import QueryPool as QueryPool
-from .layer.read import ReadInfo as ReadInfo
+from .layer.product_keys import ProductKeyConfig as ProductKeyConfig
+from .layer.product_keys import ProductKeyMemory as ProductKeyMemory
 from .layer.read import attend as attend
 from .layer.read import distance_scores as distance_scores
 from .layer.read import paper_read as paper_read
+from .layer.read_info import ReadInfo as ReadInfo
+from .layer.rules import AppendWrite as AppendWrite
+from .layer.rules import BlendWrite as BlendWrite
+from .layer.rules import Change as Change
+from .layer.rules import MergeWrite as MergeWrite
+from .layer.rules import Offer as Offer
+from .layer.rules import WriteRule as WriteRule
 from .layer.slots import SlotState as SlotState
 from .layer.transformer import RetentionTransformer as RetentionTransformer
 from .layer.transformer import TransformerConfig as TransformerConfig
-from .layer.write import AppendWrite as AppendWrite
-from .layer.write import BlendWrite as BlendWrite
-from .layer.write import Candidate as Candidate
-from .layer.write import Change as Change
-from .layer.write import MergeWrite as MergeWrite
 from .layer.write import WriteInfo as WriteInfo
-from .layer.write import WriteRule as WriteRule
 from .memory.episodes import CommittedEpisode as CommittedEpisode
 from .memory.episodes import Episode as Episode
 from .memory.episodes import EpisodeDraft as EpisodeDraft
@@ -62,10 +76,10 @@ __all__ = [
     "AppendWrite",
     "BlendWrite",
     "BlockConfig",
-    "Candidate",
     "Change",
     "ChunkPool",
     "CommittedEpisode",
+    "DenseTable",
     "EnvironmentFaultError",
     "Episode",
     "EpisodeDraft",
@@ -73,12 +87,14 @@ __all__ = [
     "Eviction",
     "Feedback",
     "FeedbackGate",
+    "Finding",
     "FirstInFirstOut",
     "ForeignFileError",
     "Gate",
     "GateConfig",
     "Hit",
     "HoldfastError",
+    "IndexConfig",
     "LeastRecentlyUsed",
     "LeastUseful",
     "MeanPool",
@@ -89,7 +105,10 @@ __all__ = [
     "MissingExtraError",
     "NewerFileError",
     "NotFoundError",
+    "Offer",
     "Pool",
+    "ProductKeyConfig",
+    "ProductKeyMemory",
     "QueryPool",
     "RandomEviction",
     "ReadInfo",
@@ -98,21 +117,30 @@ __all__ = [
     "RetentionConfig",
     "RetentionLayer",
     "RetentionTransformer",
+    "ScanTable",
     "SlotFileError",
+    "SlotIndex",
     "SlotState",
     "Template",
     "TemplateDraft",
     "TemplateRows",
+    "TrainedConfig",
+    "TrainedTable",
     "TransformerConfig",
     "Transitions",
     "UnsupportedSpaceError",
+    "VectorTable",
     "WriteInfo",
     "WriteRule",
     "attend",
+    "choose_tier",
+    "diagnose",
     "distance_scores",
+    "exact_top",
     "load_layer",
     "load_slots",
     "load_transformer",
+    "new_table",
     "paper_read",
     "save_model",
     "save_slots",
