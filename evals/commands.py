@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, final
 
 import click
 
+from .benches.index_command import index
+from .benches.layer_command import layer
+
 if TYPE_CHECKING:
     from .report import Report
     from .suite import Suite
@@ -186,6 +189,7 @@ def bench() -> None:
     \b
     Example:
       holdfast bench loop
+      holdfast bench layer --quick
     """
 
 
@@ -212,3 +216,7 @@ def loop(as_json: bool) -> None:
         click.echo(json.dumps({"bench": "loop", "rows": rows}))
         return
     Console().print(bench_table("loop: medians over turns", rows))
+
+
+bench.add_command(index)
+bench.add_command(layer)
