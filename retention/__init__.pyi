@@ -1,6 +1,7 @@
 from .bridge import TemplateRows as TemplateRows
 from .bridge import slots_from_templates as slots_from_templates
 from .bridge import templates_from_slots as templates_from_slots
+from .errors import EncoderMismatchError as EncoderMismatchError
 from .errors import EnvironmentFaultError as EnvironmentFaultError
 from .errors import ForeignFileError as ForeignFileError
 from .errors import HoldfastError as HoldfastError
@@ -58,19 +59,32 @@ from .layer.slots import SlotState as SlotState
 from .layer.transformer import RetentionTransformer as RetentionTransformer
 from .layer.transformer import TransformerConfig as TransformerConfig
 from .layer.write import WriteInfo as WriteInfo
+from .memory.encoder import Encoder as Encoder
+from .memory.encoder import FunctionEncoder as FunctionEncoder
+from .memory.encoder import SentenceEncoder as SentenceEncoder
+from .memory.encoder import default_encoder as default_encoder
 from .memory.episodes import CommittedEpisode as CommittedEpisode
 from .memory.episodes import Episode as Episode
 from .memory.episodes import EpisodeDraft as EpisodeDraft
 from .memory.episodes import Feedback as Feedback
+from .memory.forgetting import Forgotten as Forgotten
+from .memory.forgetting import Trimmed as Trimmed
 from .memory.gate import FeedbackGate as FeedbackGate
 from .memory.gate import Gate as Gate
 from .memory.gate import GateConfig as GateConfig
+from .memory.importing import Imported as Imported
+from .memory.ranking import RankingConfig as RankingConfig
 from .memory.recall import Hit as Hit
 from .memory.recall import Recall as Recall
+from .memory.reembedding import Reembedded as Reembedded
+from .memory.ridge import Refitted as Refitted
 from .memory.store import EpisodicMemory as EpisodicMemory
 from .memory.templates import Template as Template
 from .memory.templates import TemplateDraft as TemplateDraft
+from .memory.transfer import Exported as Exported
 from .memory.transitions import Transitions as Transitions
+from .memory.upkeep import Compacted as Compacted
+from .memory.writing import WriteReport as WriteReport
 
 __all__ = [
     "AppendWrite",
@@ -79,21 +93,28 @@ __all__ = [
     "Change",
     "ChunkPool",
     "CommittedEpisode",
+    "Compacted",
     "DenseTable",
+    "Encoder",
+    "EncoderMismatchError",
     "EnvironmentFaultError",
     "Episode",
     "EpisodeDraft",
     "EpisodicMemory",
     "Eviction",
+    "Exported",
     "Feedback",
     "FeedbackGate",
     "Finding",
     "FirstInFirstOut",
     "ForeignFileError",
+    "Forgotten",
+    "FunctionEncoder",
     "Gate",
     "GateConfig",
     "Hit",
     "HoldfastError",
+    "Imported",
     "IndexConfig",
     "LeastRecentlyUsed",
     "LeastUseful",
@@ -111,13 +132,17 @@ __all__ = [
     "ProductKeyMemory",
     "QueryPool",
     "RandomEviction",
+    "RankingConfig",
     "ReadInfo",
     "Recall",
+    "Reembedded",
+    "Refitted",
     "RetentionBlock",
     "RetentionConfig",
     "RetentionLayer",
     "RetentionTransformer",
     "ScanTable",
+    "SentenceEncoder",
     "SlotFileError",
     "SlotIndex",
     "SlotState",
@@ -128,12 +153,15 @@ __all__ = [
     "TrainedTable",
     "TransformerConfig",
     "Transitions",
+    "Trimmed",
     "UnsupportedSpaceError",
     "VectorTable",
     "WriteInfo",
+    "WriteReport",
     "WriteRule",
     "attend",
     "choose_tier",
+    "default_encoder",
     "diagnose",
     "distance_scores",
     "exact_top",

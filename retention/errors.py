@@ -5,7 +5,8 @@
     │   ├── ForeignFileError   it is not a holdfast memory, or it is damaged
     │   ├── NewerFileError     a newer holdfast wrote it
     │   ├── MemoryLockedError  another process holds it, also after waiting
-    │   └── MemoryWriteError   it cannot be written (read-only, full disk)
+    │   ├── MemoryWriteError   it cannot be written (read-only, full disk)
+    │   └── EncoderMismatchError  its texts have vectors of another encoder
     ├── NotFoundError          no such episode, template, namespace or suite
     ├── SlotFileError          the file of a slot state or of a layer does not fit
     ├── UnsupportedSpaceError  a gymnasium space that the policy cannot serve
@@ -41,6 +42,10 @@ class MemoryLockedError(MemoryFileError):
 
 class MemoryWriteError(MemoryFileError):
     """The file cannot be written: it is read-only, or the disk is full."""
+
+
+class EncoderMismatchError(MemoryFileError):
+    """The texts of a file have vectors of another encoder than the one at hand."""
 
 
 class NotFoundError(HoldfastError):

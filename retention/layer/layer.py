@@ -251,8 +251,7 @@ class RetentionLayer(nn.Module):
         config = self.config
         keys, values = self.form.project(candidates)
         with torch.no_grad():
-            unit = F.normalize(keys, dim=-1)
-            slots = state.k if self.form.unit_keys else F.normalize(state.k, dim=-1)
+            unit, slots = (x if self.form.unit_keys else F.normalize(x, dim=-1) for x in (keys, state.k))
             cosine = mean_cosine(unit, slots).masked_fill(~state.occupied[:, None], -1.0)
             nearest = cosine.max(dim=2)
             among = mean_cosine(unit, unit)

@@ -108,15 +108,18 @@ def apply(
     target, fresh, slot = change.target, change.fresh, change.slot
 
     def spread(values: Tensor, at: Tensor) -> Tensor:
-        """Add up values per slot; what goes nowhere goes beside the slots."""
-        beside = torch.where(at < 0, state.capacity, at)
-        return values.new_zeros((state.batch, state.capacity + 1)).scatter_add(1, beside, values)[:, : state.capacity]
+        """Add up values per slot."""
+        return values.new_zeros((state.batch, state.capacity + 1)).scatter_add(1, at, values)[:, : state.capacity]
 
-    begun = torch.where(fresh, target, -1)
+    written = target >= 0
+    # What goes nowhere goes beside the slots.
+    target = torch.where(written, target, state.capacity)
+    begun = torch.where(fresh, target, state.capacity)
+    beside = torch.where(slot < 0, state.capacity, slot)
     rank = fresh.cumsum(dim=1)
     turn = spread(rank, begun)  # 1 for the first slot of the row that starts anew, 2 for the next, 0 for all others
     started = turn > 0
-    order = state.writes[:, None] + (target >= 0).cumsum(dim=1)
+    order = state.writes[:, None] + written.cumsum(dim=1)
     hits = spread(torch.ones_like(target), target)
     hit = hits > 0
     id = torch.where(started, state.next_id[:, None] + turn - 1, state.id)
@@ -125,35 +128,38 @@ def apply(
     earned = state.utility * before + spread(feedback, target)
     stamps = slot_stamps(change.u, id.gather(1, slot.clamp(min=0)))
     k, v = project(change.u)
-    put = _put_in_place if in_place else _put
+
+    def put(old: Tensor, new: Tensor) -> Tensor:
+        return _put_in_place(old, slot, new) if in_place else _put(old, beside, new)
+
     return replace(
         state,
-        u=put(state.u, slot, change.u),
-        k=put(state.k, slot, k),
-        v=put(state.v, slot, v),
+        u=put(state.u, change.u),
+        k=put(state.k, k),
+        v=put(state.v, v),
         bias=torch.where(started, spread(log_gate, begun), state.bias),
         occupied=state.occupied | started,
         id=id,
         count=count,
         age=state.age.masked_fill(hit, 0),
         idle=state.idle.masked_fill(hit, 0),
-        written=state.written.scatter_reduce(1, target.clamp(min=0), order.masked_fill(target < 0, 0), "amax"),
+        written=state.written.scatter_reduce(1, change.target.clamp(min=0), order.masked_fill(~written, 0), "amax"),
         mass=state.mass.masked_fill(started, 0.0),
         utility=torch.where(hit, earned / count.clamp(min=1), state.utility),
-        stamp=_put(state.stamp[:, :, None], slot, stamps[:, :, None])[:, :, 0],
+        stamp=_put(state.stamp[:, :, None], beside, stamps[:, :, None])[:, :, 0],
         pinned=state.pinned & ~started,
         next_id=state.next_id + rank[:, -1],
-        writes=state.writes + (target >= 0).sum(dim=1),
+        writes=state.writes + written.sum(dim=1),
     )
 
 
 def _put(
-    old: Shaped[Tensor, "batch *_ slots dim"], slot: Int64[Tensor, "batch n"], new: Shaped[Tensor, "batch *_ n dim"]
+    old: Shaped[Tensor, "batch *_ slots dim"], at: Int64[Tensor, "batch n"], new: Shaped[Tensor, "batch *_ n dim"]
 ) -> Shaped[Tensor, "batch *_ slots dim"]:
-    """Put new rows where they go and leave the others bit-equal; what goes nowhere goes beside the slots."""
-    beside = torch.cat((old, old.new_zeros((*old.shape[:-2], 1, old.shape[-1]))), dim=-2)
-    at = torch.where(slot < 0, old.shape[-2], slot).view(slot.shape[0], *[1] * (old.dim() - 3), slot.shape[1], 1)
-    return beside.scatter_(-2, at.expand(new.shape), new)[..., :-1, :]
+    """Put new rows where they go, one of them beside the slots, and leave the others bit-equal."""
+    wide = torch.cat((old, old[..., :1, :].detach()), dim=-2)
+    at = at.view(at.shape[0], *[1] * (old.dim() - 3), at.shape[1], 1)
+    return wide.scatter_(-2, at.expand(new.shape), new)[..., :-1, :]
 
 
 def _put_in_place(

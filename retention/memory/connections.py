@@ -15,7 +15,7 @@ from sqlite_utils import Database
 
 from ..errors import MemoryFileError, MemoryWriteError
 from .faults import patiently, reported
-from .opening import connect, open_for_reading, open_for_writing, read_pragma
+from .opening import clear_side_files, connect, open_for_reading, open_for_writing, read_pragma, side_files
 
 T = TypeVar("T")
 
@@ -55,8 +55,9 @@ class Connections:
         # A relative path is fixed now: later connections must find the same file after a chdir.
         self._file = None if path is None else path.absolute()
         self.read_only = read_only
-        self._name = "the memory" if path is None else str(path)
-        with reported(self._name):
+        self.name = "the memory" if path is None else str(path)
+        self._found_sides = [] if self._file is None else side_files(self._file)
+        with reported(self.name):
             if self._file is not None and read_only:
                 db, self._query = open_for_reading(self._file)
             else:
@@ -82,13 +83,28 @@ class Connections:
             MemoryLockedError: if another process holds the file, also after waiting.
             MemoryWriteError: if the memory is read-only, or the file cannot be written.
         """
-        if self.read_only:
-            raise MemoryWriteError(f"{self._name}: is open read-only; open it with mode='rw' to write")
+        self._check_writable()
         return self._transact("IMMEDIATE", change)
+
+    def maintain(self, work: Callable[[Database], T]) -> T:
+        """Run what SQLite does outside of a transaction, such as ``VACUUM``, and return what it returns.
+
+        Raises:
+            MemoryLockedError: if another process holds the file, also after waiting.
+            MemoryWriteError: if the memory is read-only, or the file cannot be written.
+        """
+        self._check_writable()
+        with reported(self.name), self._seat() as (_, db):
+            return patiently(work, db)
+
+    def checkpoint(self) -> None:
+        """Move the write-ahead log into the file and empty it; while others read, what cannot be moved stays."""
+        with self._seat() as (_, db), suppress(sqlite3.Error):
+            db.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def changed_elsewhere(self) -> bool:
         """Say whether another connection wrote since this thread last asked; True where that cannot be known."""
-        with reported(self._name), self._seat() as (seat, db):
+        with reported(self.name), self._seat() as (seat, db):
             before, seat.seen = seat.seen, read_pragma(db, "data_version")
             return before != seat.seen
 
@@ -104,9 +120,15 @@ class Connections:
                             seat.db.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
                     seat.close()
             self._seats.clear()
+            if self._file is not None and self.read_only and not self._found_sides:
+                clear_side_files(self._file)
+
+    def _check_writable(self) -> None:
+        if self.read_only:
+            raise MemoryWriteError(f"{self.name}: is open read-only; open it with mode='rw' to write")
 
     def _transact(self, kind: str, work: Callable[[Database], T]) -> T:
-        with reported(self._name):
+        with reported(self.name):
             return patiently(self._transact_once, kind, work)
 
     def _transact_once(self, kind: str, work: Callable[[Database], T]) -> T:
@@ -129,7 +151,7 @@ class Connections:
         owner = self._owner()
         with self._registry:
             if self._closed:
-                raise ValueError(f"{self._name} is closed")
+                raise ValueError(f"{self.name} is closed")
             if owner not in self._seats:
                 self._clear_dead_seats()
                 self._seats[owner] = _Seat()

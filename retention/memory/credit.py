@@ -1,47 +1,102 @@
 """Credit: how an outcome moves the utility of the templates that were recalled for it.
 
-A template's utility is its expected advantage when recalled: the mean of ``outcome - baseline`` over the outcomes it
-had a share in, weighted by that share, and shrunk towards zero. The baseline is the task's running mean: that of its
-last 100 returns before the episode. Credit by advantage tells a helpful template from one that is merely recalled on
-easy tasks; counting successes does not.
+A template's utility is its expected advantage when recalled, in spreads of its task: how much better than usual what it
+was recalled for went, over how far outcomes of the task usually lie apart. What the others that were recalled with it
+are known to bring is taken off first (the delta rule of R. A. Rescorla and A. R. Wagner, 1972): a template that is
+merely recalled beside a good one, or on easy tasks, earns nothing. Counting successes cannot tell them apart.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from statistics import fmean, pstdev
+from typing import NamedTuple
 
-PRIOR_WEIGHT = 1.0
+PRIOR_WEIGHT = 10.0
 """The weight of the prior (a utility of zero), in outcomes."""
 
+HORIZON = 100.0
+"""The most outcomes a utility remembers: beyond them older ones fade, so that it follows a template that changes."""
 
-def advantage(outcome: float, baseline: float | None, rating: float | None = None) -> float | None:
-    """Return by how much an outcome was better than the task usually is.
+LIMIT = 3.0
+"""The most that one outcome may count, in spreads: it moves a utility by ``2 LIMIT / (1 + PRIOR_WEIGHT)`` at most."""
+
+SELF_RATING_LIMIT = 0.2
+"""The most that an agent's rating of itself may count, in spreads."""
+
+
+class Evidence(NamedTuple):
+    """What a utility is computed from: sums over outcomes, each weighted by the template's exposure to it.
+
+    Attributes:
+        total: S, the sum of the credits, in spreads.
+        square: Q, the sum of their squares.
+        weight: W, the sum of the exposures.
+    """
+
+    total: float
+    square: float
+    weight: float
+
+    def plus(self, exposure: float, credit: float) -> Evidence:
+        """Return the evidence with one more outcome; beyond the horizon older ones fade."""
+        weight = self.weight + exposure
+        kept = min(1.0, HORIZON / weight) if weight > 0 else 1.0
+        total, square = self.total + exposure * credit, self.square + exposure * credit * credit
+        return Evidence(total * kept, square * kept, weight * kept)
+
+    def minus(self, exposure: float, credit: float) -> Evidence:
+        """Return the evidence without an outcome that was given before."""
+        weight = self.weight - exposure
+        if weight <= 1e-9:
+            return Evidence(0.0, 0.0, 0.0)
+        return Evidence(self.total - exposure * credit, max(0.0, self.square - exposure * credit * credit), weight)
+
+
+def spread(outcomes: Sequence[float]) -> float:
+    """Return how far outcomes lie apart: their standard deviation; 0 for none."""
+    return pstdev(outcomes) if outcomes else 0.0
+
+
+def advantage(
+    outcome: float, earlier: Sequence[float], rating: float | None = None, self_rating: float | None = None
+) -> float | None:
+    """Return by how much an outcome was better than the task usually is, in spreads.
 
     A rating decides the sign, as it does in the gate, and the size is at least the rating's.
 
     Args:
         outcome: the episode's return and the rewards that came late, in the units of the task.
-        baseline: the task's running mean return before the episode; ``None`` for its first episode.
-        rating: the user's rating in [-1, 1]; ``None`` or 0 leaves the return to decide.
+        earlier: the task's latest outcomes before it, in the same units.
+        rating: the user's rating in [-1, 1]; ``None`` or 0 leaves the outcome to decide.
+        self_rating: the agent's rating of itself, in [-1, 1]; counts for little.
 
     Returns:
-        The advantage, or ``None`` where there is nothing to compare with.
+        The advantage in [-LIMIT, LIMIT], or ``None`` where there is nothing to compare with.
     """
-    gained = None if baseline is None else outcome - baseline
-    if not rating:
-        return gained
-    return math.copysign(max(abs(gained or 0.0), abs(rating)), rating)
+    gained = None
+    if earlier:
+        distance, apart = outcome - fmean(earlier), spread(earlier)
+        if apart > 1e-9 * max(1.0, abs(outcome)):
+            gained = _clip(distance / apart, LIMIT)
+        else:
+            gained = math.copysign(1.0, distance) if distance else 0.0
+    if rating:
+        return math.copysign(max(abs(gained or 0.0), abs(rating)), rating)
+    if self_rating:
+        gained = _clip((gained or 0.0) + _clip(self_rating, SELF_RATING_LIMIT), LIMIT)
+    return gained
 
 
-def shares(masses: Mapping[int, float]) -> dict[int, float]:
-    """Return each template's share of the attention: its mass over the sum of all.
+def exposures(masses: Mapping[int, float]) -> dict[int, float]:
+    """Return how much each template had to do with an outcome: its attention mass over the greatest.
 
     Args:
         masses: attention mass by template id; not negative.
 
     Returns:
-        Shares that sum to 1; templates without mass are left out.
+        Exposures in (0, 1]; templates without mass are left out.
 
     Raises:
         ValueError: if a mass is negative or not finite.
@@ -49,20 +104,33 @@ def shares(masses: Mapping[int, float]) -> dict[int, float]:
     for template_id, mass in masses.items():
         if not (math.isfinite(mass) and mass >= 0):
             raise ValueError(f"the mass of template {template_id} must be finite and not negative, got {mass!r}")
-    total = math.fsum(masses.values())
-    return {int(template_id): mass / total for template_id, mass in masses.items() if mass > 0}
+    greatest = max(masses.values(), default=0.0)
+    return {int(template_id): mass / greatest for template_id, mass in masses.items() if mass > 0 and mass / greatest}
+
+
+def credits(gained: float, portions: Sequence[tuple[float, float]]) -> list[float]:
+    """Return what each of the templates recalled together is credited with.
+
+    Args:
+        gained: the advantage of the outcome, in spreads.
+        portions: the exposure and the utility of each template.
+
+    Returns:
+        For each: the advantage, less what the others are known to bring, in [-LIMIT, LIMIT].
+    """
+    known = math.fsum(exposure * worth for exposure, worth in portions)
+    return [_clip(gained - (known - exposure * worth), LIMIT) for exposure, worth in portions]
 
 
 def utility(total: float, square: float, weight: float) -> tuple[float, float]:
     """Return a template's utility and its standard error.
 
-    ``mean = S / (W + w0)`` and ``error = sqrt((Q / W) / (W + w0))`` with W, S and Q the sums of the shares, of the
-    shares times the advantages, and of the shares times their squares, and w0 the prior's weight.
+    ``mean = S / (W + w0)`` and ``error = sqrt((Q / W) / (W + w0))``, with w0 the weight of the prior.
 
     Args:
-        total: S, in the units of the task.
-        square: Q, in those units squared.
-        weight: W, in outcomes.
+        total: S of :class:`Evidence`.
+        square: Q of :class:`Evidence`.
+        weight: W of :class:`Evidence`.
 
     Returns:
         Mean and standard error; 0 and nan for a template that no outcome was credited to.
@@ -70,3 +138,7 @@ def utility(total: float, square: float, weight: float) -> tuple[float, float]:
     if weight <= 0:
         return 0.0, math.nan
     return total / (weight + PRIOR_WEIGHT), math.sqrt(max(square, 0.0) / weight / (weight + PRIOR_WEIGHT))
+
+
+def _clip(value: float, limit: float) -> float:
+    return max(-limit, min(limit, value))

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from .episodes import Episode
+from .recall import Hit
 from .templates import Template
 
 EPISODE_COLUMNS = ("episode_id", "namespace", "task", "number", "return", "length", "gate", "rating", "written")
@@ -39,6 +40,8 @@ STATS_COLUMNS = (
     "quarantined",
 )
 
+HIT_COLUMNS = ("id", "namespace", "task", "kind", "score", "relevance", "utility", "uses", "age", "source", "content")
+
 _WIDEST = 40
 
 
@@ -57,6 +60,11 @@ def template_row(template: Template, vectors: bool = False) -> dict[str, Any]:
         if vectors:
             row[name] = None if vector is None else vector.tolist()
     return row
+
+
+def hit_row(hit: Hit) -> dict[str, Any]:
+    """Return what was recalled as JSON can hold it."""
+    return template_row(hit.template) | {"score": hit.score, "relevance": hit.relevance, "age": hit.age}
 
 
 def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
@@ -79,7 +87,7 @@ def card(row: Mapping[str, Any]) -> str:
 def _shown(value: Any, name: str) -> str:
     if value is None:
         return "-"
-    if name == "created":
+    if name in ("created", "expires"):
         return datetime.fromtimestamp(value).astimezone().isoformat(timespec="seconds")
     if isinstance(value, bool):
         return "yes" if value else "no"

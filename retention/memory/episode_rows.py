@@ -12,10 +12,13 @@ import numpy as np
 from sqlite_utils import Database
 
 from ..errors import NotFoundError
-from .episodes import CommittedEpisode, Episode, EpisodeDraft, Feedback
+from .credit import advantage
+from .episodes import AGENT, CommittedEpisode, Episode, EpisodeDraft, Feedback, Opinion
 from .gate import EARLIER_LIMIT, FeedbackGate, Gate
 from .receipts import credit_episode, present, store_receipt
+from .removals import announce
 from .scope import Scope
+from .templates import TRANSITION
 from .transition_rows import discard, merge, next_revision
 from .transitions import Transitions
 
@@ -23,7 +26,9 @@ _NEWEST = 2**63 - 1
 
 _SELECT = """
 SELECT *,
-    (SELECT avg(rating) FROM outcomes WHERE outcomes.episode_id = episodes.episode_id) AS rating,
+    (SELECT avg(rating) FROM outcomes WHERE outcomes.episode_id = episodes.episode_id AND source <> 'agent') AS rating,
+    (SELECT avg(rating) FROM outcomes WHERE outcomes.episode_id = episodes.episode_id AND source = 'agent')
+        AS self_rating,
     (SELECT total(reward) FROM outcomes WHERE outcomes.episode_id = episodes.episode_id AND kind = 'feedback')
         AS late_reward
 FROM episodes WHERE
@@ -44,12 +49,12 @@ def commit(
     decision = gate.decide(draft.return_, earlier, draft.success)
     episode_id, now, revision = uuid.uuid4().hex, time.time(), next_revision(db)
     _insert_episode(db, draft, episode_id, decision, fmean(earlier) if earlier else None, now)
-    _insert_outcome(db, episode_id, "return", reward=draft.return_, rating=None, feedback_id=None)
+    _insert_outcome(db, episode_id, "return", Opinion(reward=draft.return_))
     if there := present(db, draft.namespace, recalled):
-        store_receipt(db, draft.namespace, there, episode_id)
-        credit_episode(db, episode_id, outcome=draft.return_, rating=None)
+        store_receipt(db, draft.namespace, there, episode_id, draft.task)
+        credit_episode(db, episode_id, advantage(draft.return_, earlier))
     if void_up_to:
-        discard(db, scope, void_up_to)
+        discard(db, scope, void_up_to, revision)
     rows = 0 if transitions is None else len(transitions)
     ids, written, merged = np.zeros(rows, np.int64), 0, 0
     if transitions is not None and rows and gate.admits(decision):
@@ -64,22 +69,14 @@ def commit(
     )
 
 
-def feedback(
-    db: Database,
-    scope: Scope,
-    episode_id: str,
-    rating: float | None,
-    reward: float | None,
-    feedback_id: str | None,
-    gate: FeedbackGate,
-) -> Feedback:
-    """Write what a user says of an episode and let the gate decide anew."""
+def feedback(db: Database, scope: Scope, episode_id: str, said: Opinion, gate: FeedbackGate) -> Feedback:
+    """Write what is said of an episode, let the gate decide anew, and credit what was recalled for it."""
     before = find(db, scope, episode_id)
-    feedback_id = feedback_id or uuid.uuid4().hex
+    said = said.named()
     known = "SELECT 1 FROM outcomes WHERE episode_id = ? AND feedback_id = ?"
-    if db.conn.execute(known, (episode_id, feedback_id)).fetchone():
-        return Feedback(feedback_id=feedback_id, episode_id=episode_id, applied=False, gate=before.gate)
-    _insert_outcome(db, episode_id, "feedback", reward=reward, rating=rating, feedback_id=feedback_id)
+    if db.conn.execute(known, (episode_id, said.feedback_id)).fetchone():
+        return Feedback(feedback_id=said.feedback_id, episode_id=episode_id, applied=False, gate=before.gate)
+    _insert_outcome(db, episode_id, "feedback", said)
     episode = find(db, scope, episode_id)
     outcome = episode.return_ + episode.late_reward
     (number,) = db.conn.execute("SELECT id FROM episodes WHERE episode_id = ?", (episode_id,)).fetchone()
@@ -90,20 +87,39 @@ def feedback(
         (decision.polarity, decision.weight, episode_id),
     )
     revision = next_revision(db)
+    if said.source != AGENT:
+        _note_on_last_template(db, episode, said, revision)
+    _quarantine_or_free(db, episode, decision, gate, revision)
+    credit_episode(db, episode_id, advantage(outcome, earlier, episode.rating, episode.self_rating))
+    return Feedback(feedback_id=said.feedback_id, episode_id=episode_id, applied=True, gate=decision)
+
+
+def _note_on_last_template(db: Database, episode: Episode, said: Opinion, revision: int) -> None:
     db.conn.execute(
         "UPDATE templates SET reward_sum = reward_sum + ?, rating_sum = rating_sum + ?, "
         "rating_count = rating_count + ?, revision = ? WHERE id = ?",
-        (reward or 0.0, rating or 0.0, rating is not None, revision, episode.last_template_id),
+        (said.reward or 0.0, said.rating or 0.0, said.rating is not None, revision, episode.last_template_id),
     )
+
+
+def _quarantine_or_free(db: Database, episode: Episode, decision: Gate, gate: FeedbackGate, revision: int) -> None:
+    # A failed step is evidence, a text is not: where users rate the episode badly, what it noted is kept from use.
     # What other episodes found too is not this one's to take back.
-    status = "active" if gate.admits(decision) else "quarantined"
-    db.conn.execute(
-        "UPDATE templates SET status = :status, revision = :revision "
-        "WHERE first_episode_id = :episode AND last_episode_id = :episode AND status <> :status",
-        {"status": status, "revision": revision, "episode": episode_id},
-    )
-    credit_episode(db, episode_id, outcome=outcome, rating=episode.rating)
-    return Feedback(feedback_id=feedback_id, episode_id=episode_id, applied=True, gate=decision)
+    doubted = bool(episode.rating) and decision.polarity < 0
+    for is_transition, refused in ((True, not gate.admits(decision)), (False, not gate.admits(decision) or doubted)):
+        changed = db.conn.execute(
+            "UPDATE templates SET status = :status, revision = :revision WHERE first_episode_id = :episode "
+            "AND last_episode_id = :episode AND (kind = :transition) = :is_transition AND status <> :status",
+            {
+                "status": "quarantined" if refused else "active",
+                "revision": revision,
+                "episode": episode.episode_id,
+                "transition": TRANSITION,
+                "is_transition": is_transition,
+            },
+        ).rowcount
+        if changed:
+            announce(db, episode.namespace, revision)
 
 
 def find(db: Database, scope: Scope, episode_id: str) -> Episode:
@@ -161,12 +177,11 @@ def _insert_episode(
     )
 
 
-def _insert_outcome(
-    db: Database, episode_id: str, kind: str, *, reward: float | None, rating: float | None, feedback_id: str | None
-) -> None:
+def _insert_outcome(db: Database, episode_id: str, kind: str, said: Opinion) -> None:
     db.conn.execute(
-        "INSERT INTO outcomes (episode_id, kind, reward, rating, feedback_id, created) VALUES (?, ?, ?, ?, ?, ?)",
-        (episode_id, kind, reward, rating, feedback_id, time.time()),
+        "INSERT INTO outcomes (episode_id, kind, reward, rating, feedback_id, source, created) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (episode_id, kind, said.reward, said.rating, said.feedback_id or None, said.source, time.time()),
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import uuid
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -11,6 +12,9 @@ from numpy.typing import NDArray
 
 from .gate import Gate
 from .scope import TASK_LIMIT, check_name
+
+AGENT = "agent"
+"""The source of what an agent says of itself: it counts for little, and decides nothing."""
 
 
 @final
@@ -81,7 +85,8 @@ class Episode:
     Attributes:
         episode_id: its id.
         gate: the gate's decision, with the feedback so far.
-        rating: the mean of its ratings in [-1, 1]; ``None`` without one.
+        rating: the mean of the users' ratings in [-1, 1]; ``None`` without one.
+        self_rating: the mean of the agent's ratings of itself in [-1, 1]; ``None`` without one.
         late_reward: the sum of the rewards that came as feedback, in the units of the task.
         written: how many templates were new.
         merged: how many rows were visits of templates that were there.
@@ -100,6 +105,7 @@ class Episode:
     seconds: float
     gate: Gate
     rating: float | None
+    self_rating: float | None
     late_reward: float
     written: int
     merged: int
@@ -114,19 +120,43 @@ class Feedback:
 
     Attributes:
         feedback_id: its id; the same id again changes nothing.
-        episode_id: the episode it is about.
+        episode_id: the episode it is about; ``None`` for a receipt that belongs to none.
         applied: whether it was new.
-        gate: the gate's decision on the episode now.
+        gate: the gate's decision now, on the episode or on the answer.
+        receipt_id: the receipt it is about, where it named one.
     """
 
     feedback_id: str
-    episode_id: str
+    episode_id: str | None
     applied: bool
     gate: Gate
+    receipt_id: str | None = None
 
 
-def check_feedback(rating: float | None, reward: float | None, feedback_id: str | None) -> None:
-    """Check what a user says of an episode.
+@final
+@dataclass(frozen=True, kw_only=True)
+class Opinion:
+    """What somebody says of an episode or of an answer.
+
+    Attributes:
+        rating: from -1 (bad) to 1 (good), if any.
+        reward: in the units of the task, if any.
+        feedback_id: a name for it; ``""`` to have one made.
+        source: who says it: ``"agent"`` for the agent itself, anything else counts in full.
+    """
+
+    rating: float | None = None
+    reward: float | None = None
+    feedback_id: str = ""
+    source: str = "user"
+
+    def named(self) -> Opinion:
+        """Return it with a name of its own, if it had none."""
+        return self if self.feedback_id else replace(self, feedback_id=uuid.uuid4().hex)
+
+
+def checked_opinion(rating: float | None, reward: float | None, feedback_id: str | None, source: str) -> Opinion:
+    """Return what somebody says, or say what is wrong with it.
 
     Raises:
         ValueError: if nothing is said, or a number is out of its range.
@@ -139,3 +169,5 @@ def check_feedback(rating: float | None, reward: float | None, feedback_id: str 
         raise ValueError(f"reward must be finite, got {reward!r}")
     if feedback_id is not None:
         check_name(feedback_id, "feedback_id")
+    check_name(source, "source")
+    return Opinion(rating=rating, reward=reward, feedback_id=feedback_id or "", source=source)

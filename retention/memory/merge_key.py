@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
+from .words import canonical
+
 _SIZE = 16
 
 
@@ -27,6 +29,16 @@ def of_content(key: bytes, content: bytes) -> bytes:
         content: what it says, in UTF-8.
     """
     return _digest(len(key).to_bytes(8, "little") + key + content)
+
+
+def of_words(content: str) -> bytes | None:
+    """Return what texts that say the same in nearly the same words share; ``None`` for one without words.
+
+    Case, accents, punctuation, articles, plurals and other endings do not count. The order of the words, numbers,
+    negations, pronouns and prepositions do: texts that contradict each other have different keys.
+    """
+    said = canonical(content)
+    return _digest(said.encode()) if said else None
 
 
 def _digest(data: bytes) -> bytes:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sqlite3
+from contextlib import closing, suppress
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -11,6 +14,8 @@ from ..errors import ForeignFileError, MemoryWriteError
 from .faults import patiently
 from .location import check_readable, claim, uri
 from .schema import APPLICATION_ID, SCHEMA_VERSION, migrations
+
+logger = logging.getLogger(__name__)
 
 BUSY_TIMEOUT_S = 5.0
 """How long SQLite itself waits for another process, in seconds, before it says that the file is busy."""
@@ -110,6 +115,8 @@ def _migrate(db: Database, path: Path | None) -> None:
     try:
         if read_pragma(db, "application_id") != APPLICATION_ID and db.table_names():
             raise ForeignFileError(f"{path}: is the SQLite file of another application; name another file")
+        older = read_pragma(db, "user_version")
+        kept = _back_up(path, older) if path is not None and 0 < older < SCHEMA_VERSION else None
         migrations.apply(db)
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
@@ -117,3 +124,48 @@ def _migrate(db: Database, path: Path | None) -> None:
     except BaseException:
         db.rollback()
         raise
+    if kept is not None:
+        logger.warning(
+            "%s: brought from schema version %d to %d; as it was before, it is kept in %s",
+            path,
+            older,
+            SCHEMA_VERSION,
+            kept.name,
+        )
+
+
+def _back_up(path: Path, version: int) -> Path:
+    """Copy a file that is about to be migrated, while the lock keeps others from writing, and return the copy.
+
+    Raises:
+        MemoryWriteError: if the copy cannot be written; nothing is migrated then.
+    """
+    copy = path.with_name(f"{path.name}.v{version}.backup")
+    part = copy.with_name(f"{copy.name}.part")
+    try:
+        part.unlink(missing_ok=True)
+        os.close(os.open(part, os.O_CREAT | os.O_RDWR, 0o600))
+        with closing(connect(path, "mode=ro").conn) as source, closing(sqlite3.connect(part)) as target:
+            source.backup(target)
+        part.replace(copy)
+    except (OSError, sqlite3.Error) as error:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise MemoryWriteError(
+            f"{path}: is of schema version {version} and is copied before it is brought up to date; the copy "
+            f"{copy.name} cannot be written ({error}); free some space there, the file is as it was"
+        ) from error
+    return copy
+
+
+def side_files(path: Path) -> list[Path]:
+    """Return the side files of a memory that are there: its write-ahead log and the log's index."""
+    sides = (path.with_name(path.name + end) for end in ("-wal", "-shm"))
+    return [side for side in sides if side.exists()]
+
+
+def clear_side_files(path: Path) -> None:
+    """Remove the empty side files that reading left: the last connection that may write takes them away."""
+    if side_files(path):
+        with suppress(sqlite3.Error), closing(connect(path, "mode=rw").conn) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()

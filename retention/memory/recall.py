@@ -1,38 +1,46 @@
-"""Recall: the templates nearest to a vector."""
+"""Recall: the templates that are most relevant to a text or nearest to a vector."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlite_utils import Database
 
-from .episode_rows import find as find_episode
+from .ranking import RankingConfig, fused, says_the_same, scored, tokens, with_neighbours
 from .scope import Scope
-from .template_rows import find
+from .shelf import Shelf
+from .template_rows import find_many
 from .templates import Template
-from .vectors import from_blobs, stored_size
+from .vector_rows import highest, unit
 
 K_LIMIT = 1000
 """The most templates that one recall returns."""
 
-_CHUNK = 4096
+_CHUNK = 16  # candidates that are read from the table at a time, at least
+_WINDOW = 3  # for each one asked for: among these utility may move the order
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
 class Hit:
-    """A template that was recalled.
+    """A template that was recalled; its utility, uses and provenance are on it.
 
     Attributes:
         template: the template.
-        score: the cosine of its vector and the one asked for, in [-1, 1].
+        score: what it is ranked by: its relevance, moved by its utility within bounds.
+        relevance: how well it fits: of a text in [0, 1], of a vector the cosine in [-1, 1].
+        age: for how long it has been there, in seconds.
     """
 
     template: Template
     score: float
+    relevance: float
+    age: float
 
 
 @final
@@ -42,56 +50,136 @@ class Recall:
 
     Attributes:
         receipt_id: the record of it, which an outcome credits; ``None`` where nothing was found or may be written.
-        hits: the templates, the nearest first; of equals the older first.
+        hits: the templates, the best first; of equals the older first.
+        withheld: the ids of those that were kept back at random, to learn what the others are worth without them.
     """
 
-    receipt_id: int | None
+    receipt_id: str | None
     hits: tuple[Hit, ...]
+    withheld: tuple[int, ...] = ()
+
+    @property
+    def abstained(self) -> bool:
+        """Whether there was nothing relevant enough."""
+        return not self.hits
 
 
-def cosines(vector: NDArray[np.float32], keys: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return ``v.k / (|v| |k|)`` for each key, 0 where a norm is 0.
+@final
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What is looked for.
 
-    Args:
-        vector: v, of shape (d,).
-        keys: k, of shape (n, d).
-
-    Returns:
-        Cosines of shape (n,), float64.
+    Attributes:
+        text: the words of it; ``None`` to compare vectors alone.
+        vector: its vector, float32 of shape (d,); ``None`` to compare words alone.
+        encoder: the fingerprint of what made the vector; ``None`` to compare it with all of its width.
+        task: of this task alone.
+        kinds: of these kinds alone.
+        where: what the metadata must hold.
+        k: how many at most.
+        max_tokens: how long the texts may be together.
     """
-    wide, rows = vector.astype(np.float64), keys.astype(np.float64)
-    norms = np.linalg.norm(rows, axis=1) * np.linalg.norm(wide)
-    found: NDArray[np.float64] = np.divide(rows @ wide, norms, out=np.zeros(len(rows)), where=norms > 0)
-    return found.clip(-1, 1)
+
+    text: str | None
+    vector: NDArray[np.float32] | None
+    encoder: str | None
+    task: str | None
+    kinds: frozenset[str] | None
+    where: Mapping[str, Any]
+    k: int
+    max_tokens: int | None
 
 
-def nearest(db: Database, scope: Scope, vector: NDArray[np.float32], k: int, episode_id: str | None) -> tuple[Hit, ...]:
-    """Return the active templates of a scope nearest to a vector, compared with all of them.
+def search(db: Database, shelves: list[Shelf], asked: Question, namespace: str, config: RankingConfig) -> list[Hit]:
+    """Return what is found on the shelves of a namespace, each read from the table again.
 
     Raises:
-        NotFoundError: if the namespace has no such episode.
-        ValueError: if there are templates, but none of the vector's width.
+        ValueError: if only a vector is given, and there are templates but none of its width.
     """
-    if episode_id is not None:
-        find_episode(db, Scope(scope.namespace), episode_id)
-    where = f"FROM templates WHERE {scope.where} AND status = 'active'"
-    cursor = db.conn.execute(
-        f"SELECT id, key {where} AND length(key) = :size", scope.bind(size=stored_size(len(vector)))
-    )
-    best_ids, best_scores = np.empty(0, np.int64), np.empty(0)
-    while rows := cursor.fetchmany(_CHUNK):
-        ids, keys = zip(*rows, strict=True)
-        best_ids = np.concatenate([best_ids, np.array(ids, np.int64)])
-        best_scores = np.concatenate([best_scores, cosines(vector, from_blobs(keys))])
-        order = np.lexsort((best_ids, -best_scores))[: min(k, K_LIMIT)]
-        best_ids, best_scores = best_ids[order], best_scores[order]
-    if not len(best_ids):
-        widths = [
-            row[0] for row in db.conn.execute(f"SELECT DISTINCT length(key) / 4 {where} ORDER BY 1", scope.bind())
-        ]
-        if widths:
-            raise ValueError(f"vector must have the width of the templates, {widths}, got {len(vector)}")
-    return tuple(
-        Hit(template=find(db, scope, int(number)), score=float(score))
-        for number, score in zip(best_ids, best_scores, strict=True)
-    )
+    found = [_relevance(db, shelf, asked, config) for shelf in shelves]
+    ids = np.concatenate([shelf.ids for shelf in shelves])
+    relevance = np.concatenate(found)
+    floor = -np.inf if asked.text is None else max(config.floor, 1e-6)
+    relevance[relevance < floor] = -np.inf
+    hits: list[Hit] = []
+    left = asked.max_tokens
+    for hit in _candidates(db, ids, relevance, asked, namespace, config):
+        content = hit.template.content or ""
+        if asked.text is not None and any(_repeats(hit.template, shown.template) for shown in hits):
+            continue
+        if left is not None:
+            if tokens(content) > left:
+                continue
+            left -= tokens(content)
+        hits.append(hit)
+        if len(hits) == min(asked.k, K_LIMIT):
+            break
+    return hits
+
+
+def _relevance(db: Database, shelf: Shelf, asked: Question, config: RankingConfig) -> NDArray[np.float32]:
+    chosen = shelf.chosen(asked.task, asked.kinds)
+    found = np.full(len(shelf), -np.inf, np.float32)
+    cosines, common = np.full(len(shelf), np.nan, np.float32), 0.0
+    if asked.vector is not None and (held := shelf.vectors.get(len(asked.vector))) is not None:
+        query = unit(asked.vector)
+        places = shelf.places[len(asked.vector)]
+        if len(places) == len(shelf):
+            cosines = held.cosines(query)
+        else:
+            cosines[places] = held.cosines(query)
+        common = max(0.0, float(held.mean @ query))
+        if asked.encoder is not None:
+            cosines[shelf.encoder != shelf.number_of(asked.encoder)] = np.nan
+    if asked.text is None:
+        comparable = chosen & ~np.isnan(cosines)
+        found[comparable] = cosines[comparable]
+        if not comparable.any() and chosen.any():
+            widths = sorted(set(shelf.width[chosen].tolist()))
+            raise ValueError(f"vector must have the width of the templates, {widths}, got {_width(asked)}")
+        return found
+    words, whole = shelf.words(db).scores(asked.text, chosen)
+    relevance = fused(words, whole, cosines, common, config.words)
+    found[chosen] = relevance[chosen]
+    return with_neighbours(found, shelf.group, shelf.order, config.neighbours)
+
+
+def _width(asked: Question) -> int:
+    return 0 if asked.vector is None else len(asked.vector)
+
+
+def _candidates(
+    db: Database,
+    ids: NDArray[np.int64],
+    relevance: NDArray[np.float32],
+    asked: Question,
+    namespace: str,
+    config: RankingConfig,
+) -> Iterator[Hit]:
+    """Read the most relevant templates from the table, a chunk at a time, and give those of each chunk by score."""
+    now, taken, size = time.time(), 0, max(_CHUNK, _WINDOW * min(asked.k, K_LIMIT))
+    while True:
+        order = highest(relevance, taken + size)[taken:]
+        found = find_many(db, Scope(namespace), ids[order].tolist())
+        hits = []
+        for place in order:
+            template = found.get(int(ids[place]))
+            if template is not None and _has(template, asked.where):
+                relevant = float(relevance[place])
+                score = scored(relevant, template, config.utility)
+                hits.append(
+                    Hit(template=template, score=score, relevance=relevant, age=max(0.0, now - template.created))
+                )
+        yield from sorted(hits, key=lambda hit: (-hit.score, hit.template.id))
+        if len(order) < size:
+            return
+        taken, size = taken + size, 4 * size
+
+
+def _has(template: Template, where: Mapping[str, Any]) -> bool:
+    absent = object()
+    return all(template.metadata.get(name, absent) == value for name, value in where.items())
+
+
+def _repeats(template: Template, shown: Template) -> bool:
+    return says_the_same(template.content or "", shown.content or "")

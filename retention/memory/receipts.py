@@ -1,66 +1,114 @@
-"""Receipts in the tables: what was recalled for an episode, and the credit its outcome gives."""
+"""Receipts in the tables: what was recalled for an episode or an answer, and the credit its outcome gives."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+import uuid
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlite_utils import Database
 
-from .credit import advantage, shares
+from ..errors import NotFoundError
+from .credit import Evidence, credits, exposures, utility
 from .scope import Scope
 
-_MOVE = """
-UPDATE templates SET
-    utility_sum = utility_sum + :weight * :advantage,
-    utility_square = utility_square + :weight * :advantage * :advantage,
-    utility_weight = utility_weight + :weight
-WHERE id = :id
+# SQLite before 3.32 takes at most 999 parameters.
+_CHUNK = 500
+
+_PLACES = """
+SELECT template_id, exposure, credit, utility_sum, utility_square, utility_weight
+FROM receipt_templates JOIN templates ON templates.id = template_id WHERE receipt_id = ? AND NOT withheld
 """
 
 
 def present(db: Database, namespace: str, masses: Mapping[int, float]) -> dict[int, float]:
     """Return those of the templates that the namespace has: another process may have discarded some meanwhile."""
-    scope = Scope(namespace)
-    known = f"SELECT 1 FROM templates WHERE {scope.where} AND id = :id"
-    return {number: mass for number, mass in masses.items() if db.conn.execute(known, scope.bind(id=number)).fetchone()}
+    scope, ids = Scope(namespace), [int(number) for number in masses]
+    known: set[int] = set()
+    for start in range(0, len(ids), _CHUNK):
+        marks = ", ".join(map(str, ids[start : start + _CHUNK]))
+        query = f"SELECT id FROM templates NOT INDEXED WHERE id IN ({marks}) AND {scope.there}"
+        known.update(row[0] for row in db.conn.execute(query, scope.bind()))
+    return {number: mass for number, mass in masses.items() if int(number) in known}
 
 
-def store_receipt(db: Database, namespace: str, masses: Mapping[int, float], episode_id: str | None) -> int:
-    """Write which templates were recalled, with each one's share of the attention, and return the receipt's id.
+def store_receipt(
+    db: Database,
+    namespace: str,
+    masses: Mapping[int, float],
+    episode_id: str | None,
+    task: str = "",
+    withheld: Collection[int] = (),
+) -> str:
+    """Write which templates were recalled, with each one's exposure, and return the receipt's id.
 
     Args:
         db: the memory.
         namespace: whose they are.
         masses: attention by template id; each is there.
         episode_id: the episode they were recalled for, if it is known.
+        task: the task they were recalled for; ``""`` for none.
+        withheld: templates that would have been recalled, but were kept back to learn what they are worth.
 
     Raises:
         ValueError: if a mass is negative or not finite.
     """
+    receipt_id = uuid.uuid4().hex
     receipt = db.conn.execute(
-        "INSERT INTO receipts (namespace, episode_id, created) VALUES (?, ?, ?)", (namespace, episode_id, time.time())
+        "INSERT INTO receipts (receipt_id, namespace, task, episode_id, created) VALUES (?, ?, ?, ?, ?)",
+        (receipt_id, namespace, task, episode_id, time.time()),
     ).lastrowid
+    shown = exposures(masses)
+    total = sum(shown.values())
+    rows = [(receipt, number, exposure / total, exposure, 0) for number, exposure in shown.items()]
+    rows += [(receipt, number, 0.0, 0.0, 1) for number in withheld if number not in shown]
     db.conn.executemany(
-        "INSERT INTO receipt_templates VALUES (?, ?, ?)",
-        [(receipt, template_id, share) for template_id, share in shares(masses).items()],
+        "INSERT INTO receipt_templates (receipt_id, template_id, share, exposure, withheld) VALUES (?, ?, ?, ?, ?)",
+        rows,
     )
-    assert receipt is not None
-    return receipt
+    return receipt_id
 
 
-def credit_episode(db: Database, episode_id: str, *, outcome: float, rating: float | None) -> None:
-    """Credit the templates on an episode's receipts with its outcome, in place of what they had for it before."""
-    (baseline,) = db.conn.execute("SELECT baseline FROM episodes WHERE episode_id = ?", (episode_id,)).fetchone()
-    gained = advantage(outcome, baseline, rating)
-    receipts = db.conn.execute("SELECT id, advantage FROM receipts WHERE episode_id = ?", (episode_id,)).fetchall()
-    for receipt, given in receipts:
-        portions = db.conn.execute(
-            "SELECT template_id, share FROM receipt_templates WHERE receipt_id = ?", (receipt,)
-        ).fetchall()
-        # Takes back what the receipt gave, then gives anew: an outcome that is corrected counts once.
-        for sign, amount in ((-1, given), (1, gained)):
-            if amount is not None:
-                moves = [{"id": number, "weight": sign * share, "advantage": amount} for number, share in portions]
-                db.conn.executemany(_MOVE, moves)
-        db.conn.execute("UPDATE receipts SET advantage = ? WHERE id = ?", (gained, receipt))
+def find_receipt(db: Database, scope: Scope, receipt_id: str) -> tuple[int, str, str | None]:
+    """Return a receipt's number, its task and its episode.
+
+    Raises:
+        NotFoundError: if the namespace has no such receipt.
+    """
+    query = f"SELECT id, task, episode_id FROM receipts WHERE {Scope(scope.namespace).where} AND receipt_id = :receipt"
+    row = db.conn.execute(query, scope.bind(receipt=receipt_id)).fetchone()
+    if row is None:
+        raise NotFoundError(f"namespace {scope.namespace!r} has no receipt {receipt_id!r}; a recall returns its id")
+    return int(row[0]), str(row[1]), row[2]
+
+
+def credit_episode(db: Database, episode_id: str, gained: float | None) -> None:
+    """Credit the templates on an episode's receipts with its advantage, in place of what they had for it before."""
+    for (receipt,) in db.conn.execute("SELECT id FROM receipts WHERE episode_id = ?", (episode_id,)).fetchall():
+        credit_receipt(db, receipt, gained)
+
+
+def credit_receipt(db: Database, receipt: int, gained: float | None) -> None:
+    """Credit the templates on a receipt: what it gave before is taken back first, so an outcome counts once."""
+    rows = db.conn.execute(_PLACES, (receipt,)).fetchall()
+    evidence = []
+    for _, exposure, given, *sums in rows:
+        before = Evidence(*sums)
+        evidence.append(before if given is None else before.minus(exposure, given))
+    now: Sequence[float | None] = [None] * len(rows)
+    if gained is not None:
+        now = credits(gained, [(row[1], utility(*sums)[0]) for row, sums in zip(rows, evidence, strict=True)])
+        evidence = [
+            sums.plus(row[1], credit)
+            for row, sums, credit in zip(rows, evidence, now, strict=True)
+            if credit is not None
+        ]
+    db.conn.executemany(
+        "UPDATE templates SET utility_sum = ?, utility_square = ?, utility_weight = ? WHERE id = ?",
+        [(*sums, row[0]) for row, sums in zip(rows, evidence, strict=True)],
+    )
+    db.conn.executemany(
+        "UPDATE receipt_templates SET credit = ? WHERE receipt_id = ? AND template_id = ?",
+        [(credit, receipt, row[0]) for row, credit in zip(rows, now, strict=True)],
+    )
+    db.conn.execute("UPDATE receipts SET advantage = ? WHERE id = ?", (gained, receipt))

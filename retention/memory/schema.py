@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
+from .merge_key import of_words
+from .recount import recount
+
 APPLICATION_ID = 0x484F4C44
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 migrations = Migrations("holdfast.memory")
 
@@ -18,6 +21,17 @@ migrations = Migrations("holdfast.memory")
 def m001_create_tables(db: Database) -> None:
     """Create the tables of version 1."""
     db.executescript(_VERSION_1)
+
+
+@migrations()
+def m002_text_memories(db: Database) -> None:
+    """Add what text memories, late outcomes of receipts and removals need; credit is counted anew, in spreads."""
+    db.executescript(_VERSION_2)
+    texts = db.execute("SELECT id, content FROM templates WHERE content IS NOT NULL").fetchall()
+    db.conn.executemany(
+        "UPDATE templates SET near_key = ? WHERE id = ?", [(of_words(content), number) for number, content in texts]
+    )
+    recount(db)
 
 
 _VERSION_1 = """
@@ -116,5 +130,51 @@ CREATE TABLE settings (
     name TEXT NOT NULL,
     value TEXT NOT NULL,
     PRIMARY KEY (namespace, task, name)
+) WITHOUT ROWID;
+"""
+
+_VERSION_2 = """
+ALTER TABLE templates ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE templates ADD COLUMN expires REAL;
+ALTER TABLE templates ADD COLUMN near_key BLOB;
+ALTER TABLE templates ADD COLUMN digest BLOB;
+CREATE INDEX templates_by_near_key ON templates (near_key) WHERE near_key IS NOT NULL;
+CREATE INDEX templates_by_encoder ON templates (encoder, namespace, task, kind) WHERE content IS NOT NULL;
+CREATE INDEX templates_by_expiry ON templates (namespace, expires) WHERE expires IS NOT NULL;
+
+ALTER TABLE outcomes ADD COLUMN source TEXT NOT NULL DEFAULT 'user';
+
+ALTER TABLE receipts ADD COLUMN receipt_id TEXT;
+UPDATE receipts SET receipt_id = lower(hex(randomblob(16)));
+CREATE UNIQUE INDEX receipts_by_receipt_id ON receipts (receipt_id);
+ALTER TABLE receipts ADD COLUMN task TEXT NOT NULL DEFAULT '';
+ALTER TABLE receipts ADD COLUMN outcome REAL;
+CREATE INDEX receipts_by_outcome ON receipts (namespace, task, id) WHERE outcome IS NOT NULL;
+ALTER TABLE receipt_templates ADD COLUMN exposure REAL NOT NULL DEFAULT 0;
+ALTER TABLE receipt_templates ADD COLUMN credit REAL;
+ALTER TABLE receipt_templates ADD COLUMN withheld INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE receipt_outcomes (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    receipt_id TEXT NOT NULL REFERENCES receipts (receipt_id),
+    reward REAL,
+    rating REAL,
+    source TEXT NOT NULL,
+    feedback_id TEXT NOT NULL,
+    created REAL NOT NULL,
+    UNIQUE (receipt_id, feedback_id)
+);
+
+CREATE TABLE removals (
+    namespace TEXT NOT NULL,
+    task TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    PRIMARY KEY (namespace, task)
+) WITHOUT ROWID;
+
+CREATE TABLE unfinished (
+    job TEXT PRIMARY KEY,
+    details TEXT NOT NULL,
+    created REAL NOT NULL
 ) WITHOUT ROWID;
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,6 +72,16 @@ class Scope:
             terms.append("kind = :kind")
         return " AND ".join(terms)
 
+    @property
+    def there(self) -> str:
+        """The predicate for templates, without those whose time has run out; a pinned one stays."""
+        return f"{self.where} AND (expires IS NULL OR pinned OR expires > :now)"
+
+    @property
+    def usable(self) -> str:
+        """The predicate for templates that may be recalled: there, and not kept from use."""
+        return f"{self.there} AND status = 'active'"
+
     def bind(self, **more: Any) -> dict[str, Any]:
-        """Return the parameters of the predicate, and those given beside it."""
-        return {"namespace": self.namespace, "task": self.task, "kind": self.kind, **more}
+        """Return the parameters of the predicates, and those given beside them."""
+        return {"namespace": self.namespace, "task": self.task, "kind": self.kind, "now": time.time(), **more}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, final
@@ -22,27 +23,34 @@ class TemplateDraft:
     """Something to keep.
 
     Attributes:
-        key: the vector it is found by, of shape (d,).
         content: what it says.
+        key: the vector it is found by, of shape (d,); ``None`` to have the memory's encoder make it from the content.
         kind: what sort of thing it is; any name but ``"transition"``.
         task: the task it belongs to; ``None`` for all tasks.
         metadata: whatever else JSON can hold.
         source: who said it, e.g. ``"user"``, ``"tool"`` or ``"agent"``; never changed later.
-        encoder: the fingerprint of what made the vector.
+        encoder: the fingerprint of what made the vector, where one is given.
         episode_id: the episode it came from, if any.
+        ttl: for how many seconds it is kept; ``None`` for ever.
+        pinned: whether it stays whatever its use, its age and the size of the memory.
     """
 
-    key: NDArray[np.float32]
     content: str
+    key: NDArray[np.float32] | None = None
     kind: str = "text"
     task: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     source: str = "user"
     encoder: str = ""
     episode_id: str | None = None
+    ttl: float | None = None
+    pinned: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "key", as_vectors("key", self.key, "d"))
+        if self.key is not None:
+            object.__setattr__(self, "key", as_vectors("key", self.key, "d"))
+        elif self.encoder:
+            raise ValueError(f"encoder {self.encoder!r} is the name of what made a key, and there is no key")
         if check_name(self.kind, "kind") == TRANSITION:
             raise ValueError("kind 'transition' is what committing an episode writes; name another kind")
         check_name(self.source, "source")
@@ -50,6 +58,8 @@ class TemplateDraft:
             check_name(self.task, "task", TASK_LIMIT)
         if not isinstance(self.content, str):
             raise TypeError(f"content must be a str, got {type(self.content).__name__}")
+        if self.ttl is not None and not (math.isfinite(self.ttl) and self.ttl > 0):
+            raise ValueError(f"ttl must be a finite number of seconds above 0, got {self.ttl!r}")
 
 
 @final
@@ -75,9 +85,12 @@ class Template:
         value: the swept value; ``None`` where none was computed yet.
         rating: the mean of the users' ratings in [-1, 1]; ``None`` without one.
         rating_count: how many ratings.
-        utility: the expected advantage when it is recalled, in the units of its task.
+        utility: the expected advantage when it is recalled, in spreads of its task's outcomes.
         utility_error: the standard error of the utility; ``None`` while no outcome was credited.
+        uses: how many outcomes were credited to it, each weighted by its exposure; older ones fade.
         status: ``"quarantined"`` for one that is kept from use.
+        pinned: whether it stays whatever its use, its age and the size of the memory.
+        expires: when its time runs out, in seconds since 1970; ``None`` for never.
         first_episode_id: the episode it first came from, if any.
         last_episode_id: the episode that found it last, if any.
         created: when it was first written, in seconds since 1970.
@@ -103,7 +116,10 @@ class Template:
     rating_count: int
     utility: float
     utility_error: float | None
+    uses: float
     status: Literal["active", "quarantined"]
+    pinned: bool
+    expires: float | None
     first_episode_id: str | None
     last_episode_id: str | None
     created: float

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from sqlite_utils import Database
 
 from .merge_key import of_transition
+from .removals import announce
 from .scope import Scope
 from .templates import TRANSITION
 from .transitions import Transitions
@@ -85,7 +86,7 @@ def merge(
     return np.array([ids[key] for key in keys], dtype=np.int64), len(ids) - len(known)
 
 
-def discard(db: Database, of_task: Scope, up_to: int) -> None:
+def discard(db: Database, of_task: Scope, up_to: int, revision: int) -> None:
     """Delete the transitions of a task up to a revision, with their places on receipts; its episodes stay."""
     scope = replace(of_task, kind=TRANSITION)
     void, values = f"{scope.where} AND revision <= :up_to", scope.bind(up_to=up_to)
@@ -93,6 +94,7 @@ def discard(db: Database, of_task: Scope, up_to: int) -> None:
     db.conn.execute(f"DELETE FROM receipt_templates WHERE template_id IN ({gone})", values)
     db.conn.execute(f"UPDATE episodes SET last_template_id = NULL WHERE last_template_id IN ({gone})", values)
     db.conn.execute(f"DELETE FROM templates WHERE {void}", values)
+    announce(db, scope.namespace, revision, of_task.task or "")
 
 
 def load(db: Database, of_task: Scope, after: int) -> tuple[Transitions, int]:

@@ -18,9 +18,9 @@ _LAWS = {
         f"SELECT id FROM templates WHERE (kind = '{TRANSITION}') <> "
         "(action IS NOT NULL AND terminated IS NOT NULL AND ifnull(length(next_key) = length(key), 0))"
     ),
-    "templates of another width than their task and kind": (
-        "SELECT id FROM templates JOIN (SELECT namespace, task, kind, min(length(key)) AS size FROM templates "
-        "GROUP BY namespace, task, kind) USING (namespace, task, kind) WHERE length(key) <> size"
+    "templates of another width than their task, kind and encoder": (
+        "SELECT id FROM templates JOIN (SELECT namespace, task, kind, encoder, min(length(key)) AS size FROM templates "
+        "GROUP BY namespace, task, kind, encoder) USING (namespace, task, kind, encoder) WHERE length(key) <> size"
     ),
     "templates that were never seen": "SELECT id FROM templates WHERE count < 1",
     "templates with impossible ratings": "SELECT id FROM templates WHERE abs(rating_sum) > rating_count + 1e-6",
@@ -39,7 +39,7 @@ _LAWS = {
         "(templates.namespace IS NOT episodes.namespace OR templates.task IS NOT episodes.task)"
     ),
     "receipts that reach into another namespace": (
-        "SELECT receipts.id FROM receipts LEFT JOIN receipt_templates ON receipt_id = receipts.id "
+        "SELECT receipts.id FROM receipts LEFT JOIN receipt_templates ON receipt_templates.receipt_id = receipts.id "
         "LEFT JOIN templates ON templates.id = template_id LEFT JOIN episodes USING (episode_id) "
         "WHERE templates.namespace <> receipts.namespace OR episodes.namespace <> receipts.namespace"
     ),
@@ -67,8 +67,8 @@ def faults_in(db: Database) -> list[str]:
 
 def _changed_templates(db: Database) -> list[int]:
     query = (
-        "SELECT id, merge_key, CAST(key AS BLOB), action, terminated, CAST(next_key AS BLOB), CAST(content AS BLOB) "
-        "FROM templates"
+        "SELECT id, ifnull(digest, merge_key), CAST(key AS BLOB), action, terminated, CAST(next_key AS BLOB), "
+        "CAST(content AS BLOB) FROM templates"
     )
     changed = []
     for number, merge_key, key, action, terminated, next_key, content in db.conn.execute(query):

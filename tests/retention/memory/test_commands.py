@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import json
+import re
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +15,17 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from retention import EpisodeDraft, EpisodicMemory, HoldfastError, NotFoundError, TemplateDraft, Transitions
+from retention import (
+    EpisodeDraft,
+    EpisodicMemory,
+    ForeignFileError,
+    HoldfastError,
+    NotFoundError,
+    TemplateDraft,
+    Transitions,
+)
 from retention.memory.commands import feedback, memory
+from retention.memory.encoder import FunctionEncoder
 
 
 @pytest.fixture
@@ -55,7 +67,7 @@ def test_list_as_text(kept: Path) -> None:
     assert lines[0].split()[:5] == ["id", "namespace", "task", "kind", "action"]
     assert lines[1].split()[:6] == ["1", "alice", "corridor", "transition", "1", "1"]
     assert "never\ufffd[2J mind" in lines[5]
-    assert run(memory, "list", kept, "--task", "none").output == "nothing there\n"
+    assert run(memory, "list", kept, "--task", "maze", "--kind", "text").output == "nothing there\n"
 
 
 def test_show(kept: Path) -> None:
@@ -75,7 +87,7 @@ def test_stats(kept: Path) -> None:
     ]
     assert found["bytes"] == kept.stat().st_size
     assert [row["namespace"] for row in parsed(memory, "stats", kept, "--namespace", "alice")["tasks"]] == ["alice"]
-    assert "schema version 1" in run(memory, "stats", kept).output
+    assert "schema version 2" in run(memory, "stats", kept).output
 
 
 @pytest.mark.parametrize(("said", "rating"), [("up", 1.0), ("down", -1.0), ("-0.5", -0.5), ("0.25", 0.25), ("0", 0.0)])
@@ -109,6 +121,20 @@ def test_what_is_not_there(kept: Path) -> None:
         (memory, ["show", kept, "9" * 40], "no episode 9999"),
         (memory, ["show", kept, 1, "--namespace", "bob"], "no template 1;"),
         (feedback, [kept, "x", "up"], "no episode x; list them with: holdfast memory list .* --episodes"),
+        (memory, ["list", kept, "--task", "mase"], "no task 'mase'; did you mean 'maze'?"),
+        (memory, ["list", kept, "--task", "mase", "--episodes"], "no task 'mase'; did you mean 'maze'?"),
+        (memory, ["search", kept, "x", "--task", "zzz"], "no task 'zzz'; there are: corridor, maze"),
+        (memory, ["list", kept, "--task", "zzz", "--namespace", "alice"], "no task 'zzz'; there are: corridor"),
+        (memory, ["search", gone, "x"], "gone.db: no such file"),
+        (memory, ["verify", gone], "gone.db: no such file"),
+        (memory, ["forget", gone, "1", "--yes"], "gone.db: no such file"),
+        (memory, ["export", gone, gone], "gone.db: no such file"),
+        (memory, ["reembed", gone, "--yes"], "gone.db: no such file"),
+        (memory, ["compact", gone], "gone.db: no such file"),
+        (memory, ["forget", kept, "99", "--yes"], "no template 99; list them with"),
+        (memory, ["forget", kept, "1", "--namespace", "bob", "--yes"], "no template 1;"),
+        (memory, ["forget", kept, "--namespace", "alise", "--all", "--yes"], "did you mean 'alice'?"),
+        (memory, ["export", kept, gone, "--namespace", "alise"], "did you mean 'alice'?"),
         (memory, ["list", kept, "--namespace", "alise"], "no namespace 'alise'; did you mean 'alice'?"),
         (memory, ["stats", kept, "--namespace", "zoe"], "no namespace 'zoe'; there are: alice, bob"),
     ]
@@ -120,17 +146,92 @@ def test_what_is_not_there(kept: Path) -> None:
     assert not gone.exists()
 
 
+def test_search(kept: Path) -> None:
+    (row,) = parsed(memory, "search", kept, "never mind")
+    assert (row["id"], row["namespace"], row["kind"]) == (5, "bob", "text")
+    assert 0 < row["score"] <= 1
+    assert row["score"] == row["relevance"]
+    assert parsed(memory, "search", kept, "never", "--namespace", "alice") == []
+    assert parsed(memory, "search", kept, "never", "--kind", "fact") == []
+    assert run(memory, "search", kept, "elephants").output == "nothing there\n"
+    assert run(memory, "search", kept, "never").output.split()[:5] == ["id", "namespace", "kind", "score", "relevance"]
+
+
+def test_verify(kept: Path) -> None:
+    assert parsed(memory, "verify", kept) == {"faults": [], "unfinished": []}
+    assert run(memory, "verify", kept).output == f"{kept}: everything is in order\n"
+    with closing(sqlite3.connect(kept)) as connection, connection:
+        connection.execute("UPDATE templates SET count = 0 WHERE id = 1")
+    result = run(memory, "verify", kept)
+    assert (result.exit_code, "never seen: 1" in result.output) == (1, True)
+
+
+def test_forget(kept: Path) -> None:
+    before = kept.read_bytes()
+    for arguments in (["forget", kept], ["forget", kept, 1, "--all"], ["forget", kept, "--all"]):
+        assert run(memory, *arguments).exit_code == 2
+    refused = CliRunner().invoke(memory, ["forget", str(kept), "1"], input="n\n")
+    assert refused.exit_code == 1
+    assert "Delete 1 templates from" in refused.output
+    assert kept.read_bytes() == before
+    assert parsed(memory, "forget", kept, 1, 4, "--yes") == {"templates": 2, "receipts": 0}
+    assert [row["id"] for row in parsed(memory, "list", kept)] == [2, 3, 5]
+    assert CliRunner().invoke(memory, ["forget", str(kept), "2"], input="y\n").exit_code == 0
+    done = parsed(memory, "forget", kept, "--namespace", "alice", "--all", "--yes")
+    assert (done["templates"], done["episodes"]) == (1, 3)
+    assert [row["namespace"] for row in parsed(memory, "stats", kept)["tasks"]] == ["bob", "bob"]
+
+
+def test_export_and_import(kept: Path) -> None:
+    out, other = kept.with_name("out.jsonl"), kept.with_name("other.db")
+    assert parsed(memory, "export", kept, out)["templates"] == 5
+    assert CliRunner().invoke(memory, ["export", str(kept), str(out)], input="n\n").exit_code == 1
+    assert parsed(memory, "export", kept, out, "--namespace", "alice", "--yes")["templates"] == 3
+    done = parsed(memory, "import", other, out)
+    assert (done["templates"], done["episodes"], done["known"]) == (3, 3, 0)
+    assert parsed(memory, "import", other, out)["rows"] == 0
+    assert run(memory, "import", other, out).output.startswith("templates 0, episodes 0, rows 0, known ")
+    with pytest.raises(ForeignFileError, match="is no export"):
+        memory.main(["import", str(kept.with_name("new.db")), str(kept)], standalone_mode=False)
+    assert not kept.with_name("new.db").exists()
+
+
+def test_reembed(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def encoder(name: str) -> FunctionEncoder:
+        return FunctionEncoder(lambda texts: np.ones((len(texts), 2)), name)
+
+    monkeypatch.setattr("retention.memory.encoder.SentenceEncoder", encoder)
+    assert CliRunner().invoke(memory, ["reembed", str(kept), "--encoder", "mine"], input="n\n").exit_code == 1
+    done = parsed(memory, "reembed", kept, "--encoder", "mine", "--yes")
+    assert done == {"encoder": "mine", "encoded": 1, "known": 0}
+    assert parsed(memory, "show", kept, 5)["key"] == [1, 1]
+    assert [row["id"] for row in parsed(memory, "search", kept, "mind", "--encoder", "mine")] == [5]
+
+
+def test_compact(kept: Path) -> None:
+    with EpisodicMemory.open(kept) as opened:
+        opened.write([TemplateDraft(key=np.ones(3), content=f"word {i}") for i in range(4)], namespace="bob")
+    done = parsed(memory, "compact", kept)
+    assert done["bytes_after"] == kept.stat().st_size
+    assert CliRunner().invoke(memory, ["compact", str(kept), "--keep", "2"], input="n\n").exit_code == 1
+    done = parsed(memory, "compact", kept, "--keep", 2, "--yes")
+    assert (done["offered"], done["kept"]) == (5, 2)
+    assert len(parsed(memory, "list", kept, "--kind", "text")) == 2
+    assert len(parsed(memory, "list", kept, "--kind", "transition")) == 4
+
+
 def test_looking_writes_nothing(kept: Path) -> None:
     before = kept.read_bytes()
-    for arguments in (["list", kept], ["show", kept, 1], ["stats", kept]):
+    for arguments in (["list", kept], ["show", kept, 1], ["stats", kept], ["search", kept, "x"], ["verify", kept]):
         assert run(memory, *arguments).exit_code == 0
     assert kept.read_bytes() == before
+    assert list(kept.parent.iterdir()) == [kept]
 
 
 def test_every_command_has_help_with_an_example() -> None:
     for command in (memory, feedback, *memory.commands.values()):
         text = run(command, "--help").output
-        assert "Example:\n    holdfast " in text
+        assert re.search(r"Examples?:\n    holdfast ", text)
         assert command.get_short_help_str()
 
 

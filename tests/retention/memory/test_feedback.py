@@ -90,10 +90,10 @@ def test_a_rating_moves_the_credit_of_what_was_recalled(draft: Draft, steps: Ste
     with EpisodicMemory.open(None) as memory:
         memory.commit_episode(draft(0.0), steps(1))
         done = memory.commit_episode(draft(4.0), recalled={1: 0.2})
-        assert memory.get(1, namespace="alice").utility == 4 / 2
-        memory.feedback(done.episode_id, namespace="alice", rating=-1)
+        assert memory.get(1, namespace="alice").utility == 1 / 11
+        memory.feedback(done.episode_id, namespace="alice", rating=-0.5)
         template = memory.get(1, namespace="alice")
-        assert (template.utility, template.utility_error) == (-4 / 2, math.sqrt(16 / 2))
+        assert (template.utility, template.utility_error) == (-1 / 11, math.sqrt(1 / 11))
 
 
 def test_a_receipt_of_a_recall_is_credited_by_feedback(draft: Draft) -> None:
@@ -104,7 +104,7 @@ def test_a_receipt_of_a_recall_is_credited_by_feedback(draft: Draft) -> None:
         assert found.receipt_id is not None
         memory.feedback(done.episode_id, namespace="alice", rating=1)
         utilities = [memory.get(number, namespace="alice").utility for number in ids]
-        assert utilities == [pytest.approx(0.5 / 1.5), pytest.approx(0.5 / 1.5), 0]
+        assert utilities == [pytest.approx(1 / 11), pytest.approx(1 / 11), 0]
         assert memory.verify() == []
 
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlite_utils import Database, Migrations
 
 from retention import (
     EpisodeDraft,
@@ -180,47 +179,9 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
 def test_a_newer_file_is_left_as_it_is(kept: Path, mode: Any) -> None:
     execute(kept, "PRAGMA user_version = 99")
     before = kept.read_bytes()
-    with pytest.raises(NewerFileError, match=r"has schema version 99, this holdfast knows up to 1; upgrade with: pip"):
+    with pytest.raises(NewerFileError, match=r"has schema version 99, this holdfast knows up to 2; upgrade with: pip"):
         count(kept, mode)
     assert kept.read_bytes() == before
-
-
-def test_an_older_file_is_brought_up_to_date(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    later = Migrations("holdfast.memory")
-    later(name="m001_create_tables")(schema.m001_create_tables)
-
-    @later()
-    def m002_add_mood(db: Database) -> None:
-        db.execute("ALTER TABLE episodes ADD COLUMN mood TEXT")
-
-    monkeypatch.setattr(opening, "migrations", later)
-    monkeypatch.setattr(opening, "SCHEMA_VERSION", 2)
-    monkeypatch.setattr("retention.memory.location.SCHEMA_VERSION", 2)
-    with pytest.raises(MemoryWriteError, match="has schema version 1, 2 is needed; open it for writing once"):
-        EpisodicMemory.open(kept, mode="ro")
-    with EpisodicMemory.open(kept) as memory:
-        assert len(memory.transitions(namespace="alice", task="corridor")[0]) == 3
-        assert memory.verify() == []
-    with closing(sqlite3.connect(kept)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
-        assert connection.execute("SELECT mood FROM episodes").fetchall() == [(None,)]
-
-
-def test_a_migration_that_fails_leaves_the_file_as_it_was(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    later = Migrations("holdfast.memory")
-
-    @later()
-    def m002_fails(db: Database) -> None:
-        db.execute("DROP TABLE settings")
-        raise RuntimeError("planted")
-
-    monkeypatch.setattr(opening, "migrations", later)
-    monkeypatch.setattr(opening, "SCHEMA_VERSION", 2)
-    with pytest.raises(RuntimeError, match="planted"):
-        EpisodicMemory.open(kept)
-    monkeypatch.undo()
-    with EpisodicMemory.open(kept) as memory:
-        assert memory.setting("scale", namespace="alice", task="corridor") is None
 
 
 # -- files that cannot be read or written
@@ -250,6 +211,19 @@ def test_read_only_means_it(kept: Path, draft: Draft) -> None:
         found = memory.recall([1, 1], namespace="alice")
         assert (found.receipt_id, len(found.hits)) == (None, 3)
     assert kept.read_bytes() == before
+    assert list(kept.parent.iterdir()) == [kept]
+
+
+def test_reading_leaves_the_side_files_of_a_writer_alone(kept: Path, draft: Draft) -> None:
+    with EpisodicMemory.open(kept) as writer:
+        with EpisodicMemory.open(kept, mode="ro") as memory:
+            writer.commit_episode(draft())
+            assert len(memory.episodes(namespace="alice")) == 2
+        with EpisodicMemory.open(kept, mode="ro") as memory:
+            assert len(memory.episodes(namespace="alice")) == 2
+        writer.commit_episode(draft())
+    assert list(kept.parent.iterdir()) == [kept]
+    assert count(kept) == 3
 
 
 @posix

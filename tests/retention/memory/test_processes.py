@@ -13,9 +13,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from retention import EpisodeDraft, EpisodicMemory, MemoryFileError, Transitions
+from retention import EpisodeDraft, EpisodicMemory, MemoryFileError, TemplateDraft, Transitions
+from retention.memory.encoder import FunctionEncoder
 
 Draft = Callable[..., EpisodeDraft]
 Steps = Callable[..., Transitions]
@@ -182,3 +184,53 @@ def test_a_memory_without_a_file_stays_in_its_process(draft: Draft) -> None:
         assert exit_code(fork(work)) == 0
         memory.commit_episode(draft())
         assert memory.episode_count(namespace="alice", task="corridor") == 1
+
+
+# Does one long change to a file after another, and says so when each begins.
+CHANGER = """
+import sys
+import numpy as np
+from retention import EpisodicMemory
+from retention.memory.encoder import FunctionEncoder
+
+path, out, what = sys.argv[1:]
+with EpisodicMemory.open(path) as memory:
+    for round in range(1000):
+        encoder = FunctionEncoder(lambda texts: np.ones((len(texts), 8)), str(round))
+        act = {
+            "reembed": lambda: memory.reembed(encoder, progress=False),
+            "compact": memory.compact,
+            "import": lambda: (memory.forget_namespace("alice"), memory.import_file(out)),
+        }[what]
+        print(round, flush=True)
+        act()
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs a signal that cannot be caught")
+@pytest.mark.parametrize("what", ["reembed", "compact", "import"])
+def test_a_long_change_that_is_killed_loses_nothing(root: Path, path: Path, what: str) -> None:
+    with EpisodicMemory.open(path) as memory:
+        notes = [TemplateDraft(content=f"note {i}", key=np.full(8, i)) for i in range(1500)]
+        memory.write(notes, namespace="alice")
+        memory.write(notes[:10], namespace="bob")
+        memory.export(out := path.with_name("out.jsonl"), namespace="alice")
+    moments = random.Random(1)
+    for _ in range(3):
+        changer = subprocess.Popen(
+            [sys.executable, "-c", CHANGER, str(path), str(out), what], cwd=root, stdout=subprocess.PIPE, text=True
+        )
+        assert changer.stdout is not None
+        assert changer.stdout.readline() == "0\n"
+        time.sleep(moments.uniform(0.02, 0.4))
+        changer.kill()
+        changer.communicate()
+        with EpisodicMemory.open(path) as memory:
+            assert memory.verify() == []
+            assert {t.content for t in memory.templates(namespace="bob")} == {note.content for note in notes[:10]}
+            kept = {t.content for t in memory.templates(namespace="alice")}
+            assert len(kept) in ((1500, 0) if what == "import" else (1500,))
+            if what == "reembed":
+                done = memory.reembed(FunctionEncoder(lambda texts: np.ones((len(texts), 8)), "last"), progress=False)
+                assert done.encoded + done.known == 1510
+                assert memory.unfinished() == []

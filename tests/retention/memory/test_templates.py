@@ -86,15 +86,17 @@ def test_recall_agrees_with_a_full_comparison(n: int, k: int, seed: int) -> None
         cosine[number] = float(key @ wanted / np.sqrt(key @ key) / np.sqrt(wanted.astype(float) @ wanted))
     best = sorted(cosine, key=lambda number: -cosine[number])[:k]
     assert [hit.template.id for hit in found.hits] == best
-    assert [hit.score for hit in found.hits] == pytest.approx([cosine[number] for number in best])
+    assert [hit.score for hit in found.hits] == pytest.approx([cosine[number] for number in best], abs=1e-6)
 
 
 def test_recall_compares_with_all_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("retention.memory.recall._CHUNK", 3)
+    monkeypatch.setattr("retention.memory.shelf._CHUNK", 3)
+    monkeypatch.setattr("retention.memory.recall._CHUNK", 1)
+    monkeypatch.setattr("retention.memory.recall._WINDOW", 1)
     angles = np.linspace(0, 3, 10)
     with EpisodicMemory.open(None) as memory:
         memory.write([note(str(i), np.cos(a), np.sin(a)) for i, a in enumerate(angles)], namespace="alice")
-        found = memory.recall([np.cos(2), np.sin(2)], namespace="alice", k=4)
+        found = memory.recall([np.cos(2.01), np.sin(2.01)], namespace="alice", k=4)
         assert [hit.template.content for hit in found.hits] == list("6758")
         ties = memory.recall([0, 0], namespace="alice", k=4)
         assert [(hit.template.id, hit.score) for hit in ties.hits] == [(1, 0), (2, 0), (3, 0), (4, 0)]

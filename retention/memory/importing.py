@@ -1,0 +1,182 @@
+"""Taking in an export: rows that are not there yet, in one transaction; what is there stays as it is."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, final
+
+from sqlite_utils import Database
+
+from ..errors import ForeignFileError
+from .credit import Evidence
+from .scope import check_name
+from .transfer import TABLES, read_rows
+from .transition_rows import current_revision, next_revision
+
+# What SQLite says of rows that break a law of the tables, or that hold what no column can.
+_MISFITS = (sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Imported:
+    """What was taken in.
+
+    Attributes:
+        templates: how many templates are new.
+        episodes: how many episodes are new.
+        rows: how many rows of any table are new.
+        known: how many rows were there already.
+    """
+
+    templates: int
+    episodes: int
+    rows: int
+    known: int
+
+
+@dataclass
+class _Taking:
+    """An import in progress: which numbers rows have here, and which rows are new."""
+
+    db: Database
+    columns: dict[str, set[str]]
+    into_new: bool
+    revision: int
+    templates: dict[int, int] = field(default_factory=dict)
+    receipts: dict[int, int] = field(default_factory=dict)
+    fresh: dict[str, set[Any]] = field(
+        default_factory=lambda: {"episodes": set(), "templates": set(), "receipts": set()}
+    )
+    ended_on: dict[str, int] = field(default_factory=dict)
+    added: int = 0
+    known: int = 0
+
+    def take(self, table: str, row: dict[str, Any]) -> None:
+        if not row.keys() <= self.columns[table]:
+            raise ValueError(f"{table} have no columns {sorted(row.keys() - self.columns[table])}")
+        if getattr(self, f"_take_{table}")(row):
+            self.added += 1
+        else:
+            self.known += 1
+
+    def insert(self, table: str, row: dict[str, Any]) -> int:
+        names = ", ".join(row)
+        marks = ", ".join(f":{name}" for name in row)
+        number = self.db.conn.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", row).lastrowid
+        return number or 0
+
+    def number(self, table: str, **known: Any) -> int | None:
+        terms = " AND ".join(f"{name} = :{name}" for name in known)
+        row = self.db.conn.execute(f"SELECT id FROM {table} WHERE {terms}", known).fetchone()
+        return None if row is None else int(row[0])
+
+    def _renumbered(self, row: dict[str, Any]) -> dict[str, Any]:
+        """A new file keeps the numbers; in one that has rows they may be another row's, or one that was forgotten."""
+        return row if self.into_new else {name: value for name, value in row.items() if name != "id"}
+
+    def _take_episodes(self, row: dict[str, Any]) -> bool:
+        check_name(row["namespace"], "namespace")
+        if self.number("episodes", episode_id=row["episode_id"]) is not None:
+            return False
+        if "last_template_id" in row:
+            self.ended_on[row["episode_id"]] = row.pop("last_template_id")
+        self.insert("episodes", self._renumbered(row))
+        self.fresh["episodes"].add(row["episode_id"])
+        return True
+
+    def _take_templates(self, row: dict[str, Any]) -> bool:
+        check_name(row["namespace"], "namespace")
+        identity = {name: row[name] for name in ("namespace", "task", "kind", "merge_key")}
+        number = self.number("templates", **identity)
+        if number is None:
+            if not self.into_new:
+                row["revision"] = self.revision
+            self.templates[row["id"]] = fresh = self.insert("templates", self._renumbered(row))
+            self.fresh["templates"].add(fresh)
+            return True
+        self.templates[row["id"]] = number
+        return False
+
+    def _take_outcomes(self, row: dict[str, Any]) -> bool:
+        if row["episode_id"] not in self.fresh["episodes"]:
+            return False
+        self.insert("outcomes", self._renumbered(row))
+        return True
+
+    def _take_receipts(self, row: dict[str, Any]) -> bool:
+        check_name(row["namespace"], "namespace")
+        if self.number("receipts", receipt_id=row["receipt_id"]) is not None:
+            return False
+        self.receipts[row["id"]] = self.insert("receipts", self._renumbered(row))
+        self.fresh["receipts"].add(row["receipt_id"])
+        return True
+
+    def _take_receipt_templates(self, row: dict[str, Any]) -> bool:
+        receipt = self.receipts.get(row["receipt_id"])
+        if receipt is None:
+            return False
+        number = self.templates[row["template_id"]]
+        self.insert("receipt_templates", row | {"receipt_id": receipt, "template_id": number})
+        if number not in self.fresh["templates"] and row.get("credit") is not None:
+            self._credit(number, row["exposure"], row["credit"])
+        return True
+
+    def _credit(self, number: int, exposure: float, credit: float) -> None:
+        """Give a template that was here before what a receipt that is new gave it elsewhere."""
+        sums = "utility_sum, utility_square, utility_weight"
+        before = self.db.conn.execute(f"SELECT {sums} FROM templates WHERE id = ?", (number,)).fetchone()
+        after = Evidence(*before).plus(exposure, credit)
+        self.db.conn.execute(f"UPDATE templates SET ({sums}) = (?, ?, ?) WHERE id = ?", (*after, number))
+
+    def _take_receipt_outcomes(self, row: dict[str, Any]) -> bool:
+        if row["receipt_id"] not in self.fresh["receipts"]:
+            return False
+        self.insert("receipt_outcomes", self._renumbered(row))
+        return True
+
+    def _take_settings(self, row: dict[str, Any]) -> bool:
+        taken = self.db.conn.execute(
+            "INSERT INTO settings (namespace, task, name, value) VALUES (:namespace, :task, :name, :value) "
+            "ON CONFLICT DO NOTHING",
+            row,
+        )
+        return bool(taken.rowcount)
+
+    def finish(self) -> None:
+        for episode_id, template_id in self.ended_on.items():
+            number = self.templates.get(template_id)
+            self.db.conn.execute("UPDATE episodes SET last_template_id = ? WHERE episode_id = ?", (number, episode_id))
+
+
+def import_rows(db: Database, path: Path) -> Imported:
+    """Take in an export.
+
+    Raises:
+        ForeignFileError: if it is something else, not whole, or its rows do not fit together.
+        NewerFileError: if a newer holdfast wrote it.
+    """
+    rows = read_rows(path)
+    _, head = next(rows)
+    columns = {table: {row[1] for row in db.conn.execute(f"PRAGMA table_info({table})")} for table in TABLES}
+    into_new = current_revision(db) == 0 and not any(
+        db.conn.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() for table in TABLES
+    )
+    if into_new:
+        db.conn.execute("UPDATE revision SET value = ?", (head["revision"],))
+    revision = head["revision"] if into_new else next_revision(db)
+    taking = _Taking(db=db, columns=columns, into_new=into_new, revision=revision)
+    try:
+        for table, row in rows:
+            taking.take(table, row)
+        taking.finish()
+    except (KeyError, TypeError, ValueError, OverflowError, *_MISFITS) as error:
+        raise ForeignFileError(f"{path}: its rows do not fit together ({error}); export it again") from error
+    return Imported(
+        templates=len(taking.fresh["templates"]),
+        episodes=len(taking.fresh["episodes"]),
+        rows=taking.added,
+        known=taking.known,
+    )

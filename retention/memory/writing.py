@@ -1,0 +1,197 @@
+"""Texts in the tables: written many at a time, the same and nearly the same ones merged."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlite_utils import Database
+
+from .episode_rows import find as find_episode
+from .forgetting import purge_expired
+from .merge_key import of_content, of_words
+from .scope import Scope
+from .settings import as_json
+from .templates import TemplateDraft
+from .transition_rows import next_revision
+from .vectors import from_blobs, to_blobs
+
+NEAR = 0.9
+"""The least cosine at which texts of nearly the same words are one template."""
+
+# SQLite before 3.32 takes at most 999 parameters.
+_CHUNK = 500
+
+_NEAR_INDEX = "INDEXED BY templates_by_near_key"
+
+_INSERT = """
+INSERT INTO templates (
+    id, namespace, task, kind, merge_key, key, content, metadata, source, encoder, near_key, expires, pinned,
+    count, first_episode_id, last_episode_id, created, revision
+) VALUES (
+    :id, :namespace, :task, :kind, :merge_key, :key, :content, :metadata, :source, :encoder, :near_key, :expires,
+    :pinned, 1, :episode_id, :episode_id, :created, :revision
+)
+"""
+
+# Seen once more: who wrote it first stays, a pin stays, and the longer time holds.
+_SEEN_AGAIN = """
+UPDATE templates SET
+    count = count + 1,
+    pinned = max(pinned, :pinned),
+    expires = CASE WHEN expires IS NULL OR :expires IS NULL THEN NULL ELSE max(expires, :expires) END,
+    last_episode_id = :episode_id,
+    revision = :revision
+WHERE id = :id
+"""
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class WriteReport:
+    """What a memory made of what it was offered.
+
+    Attributes:
+        ids: the template of each draft, in order.
+        offered: how many drafts.
+        kept: how many became new templates.
+        merged: how many were there already, in these words or nearly; ``kept + merged`` is ``offered``.
+    """
+
+    ids: tuple[int, ...]
+    offered: int
+    kept: int
+    merged: int
+
+    @classmethod
+    def of(cls, parts: Iterable[WriteReport]) -> WriteReport:
+        """Return several reports as one."""
+        parts = list(parts)
+        return cls(
+            ids=tuple(number for part in parts for number in part.ids),
+            offered=sum(part.offered for part in parts),
+            kept=sum(part.kept for part in parts),
+            merged=sum(part.merged for part in parts),
+        )
+
+
+class _Known:
+    """What the table and this call hold of one task and kind: ids by merge key, ids and vectors by near key."""
+
+    def __init__(self, db: Database, scope: Scope, rows: Sequence[dict[str, Any]]) -> None:
+        self.same: dict[bytes, int] = {}
+        self.near: dict[bytes, list[tuple[int, bytes, str]]] = {}
+        # The same words have the same near key, so that most texts are looked for by it alone.
+        bare = [row for row in rows if row["near_key"] is None]
+        for column, index, some in (("merge_key", "", bare), ("near_key", _NEAR_INDEX, rows)):
+            keys = list({row[column] for row in some} - {None})
+            for start in range(0, len(keys), _CHUNK):
+                chunk = {f"k{i}": key for i, key in enumerate(keys[start : start + _CHUNK])}
+                marks = ", ".join(f":{name}" for name in chunk)
+                query = (
+                    "SELECT id, merge_key, near_key, CAST(key AS BLOB) AS key, encoder "
+                    f"FROM templates {index} WHERE {scope.where} AND {column} IN ({marks})"
+                )
+                for row in db.query(query, scope.bind(**chunk)):
+                    self.add(row)
+
+    def add(self, row: dict[str, Any]) -> None:
+        self.same[row["merge_key"]] = row["id"]
+        if row["near_key"] is not None:
+            held = self.near.setdefault(row["near_key"], [])
+            if all(number != row["id"] for number, _, _ in held):
+                held.append((row["id"], row["key"], row["encoder"]))
+
+    def find(self, row: dict[str, Any]) -> int | None:
+        number = self.same.get(row["merge_key"])
+        if number is None and row["near_key"] is not None:
+            alike = [
+                (cosine, number)
+                for number, key, encoder in self.near.get(row["near_key"], ())
+                if encoder == row["encoder"] and (cosine := _cosine(key, row["key"])) >= NEAR
+            ]
+            number = max(alike, key=lambda found: (found[0], -found[1]))[1] if alike else None
+        return number
+
+
+def write(db: Database, namespace: str, drafts: Sequence[TemplateDraft]) -> WriteReport:
+    """Write templates, each with its key, in the order they come."""
+    revision, now = next_revision(db), time.time()
+    purge_expired(db, Scope(namespace))
+    for episode_id in {draft.episode_id for draft in drafts} - {None}:
+        find_episode(db, Scope(namespace), str(episode_id))
+    scopes = [Scope(namespace, draft.task or "", draft.kind) for draft in drafts]
+    rows = [_row(draft, scope, revision, now) for draft, scope in zip(drafts, scopes, strict=True)]
+    known = {}
+    for scope in dict.fromkeys(scopes):
+        members = [row for row, at in zip(rows, scopes, strict=True) if at == scope]
+        _check_widths(db, scope, members)
+        known[scope] = _Known(db, scope, members)
+    (latest,) = db.conn.execute("SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'templates'").fetchone()
+    ids, fresh, again = [], [], []
+    for scope, row in zip(scopes, rows, strict=True):
+        number = known[scope].find(row)
+        if number is None:
+            latest = number = latest + 1
+            row["id"] = number
+            fresh.append(row)
+            known[scope].add(row)
+        else:
+            again.append(row | {"id": number})
+        ids.append(number)
+    db.conn.executemany(_INSERT, fresh)
+    db.conn.executemany(_SEEN_AGAIN, again)
+    return WriteReport(ids=tuple(ids), offered=len(drafts), kept=len(fresh), merged=len(again))
+
+
+def _check_widths(db: Database, scope: Scope, rows: Sequence[dict[str, Any]]) -> None:
+    """Raise ``ValueError`` if keys of one encoder have several widths, here or with those that are there."""
+    widths: dict[str, int] = {}
+    for row in rows:
+        width = len(row["key"]) // 4
+        if widths.setdefault(row["encoder"], width) != width:
+            raise ValueError(f"keys of task {scope.task!r} and kind {scope.kind!r} must have one width")
+    query = f"SELECT length(key) / 4 FROM templates WHERE content IS NOT NULL AND encoder = :encoder AND {scope.where}"
+    for encoder, width in widths.items():
+        held = db.conn.execute(f"{query} LIMIT 1", scope.bind(encoder=encoder)).fetchone()
+        if held is not None and held[0] != width:
+            raise ValueError(
+                f"keys must have width {held[0]}, as the templates of task {scope.task!r} and kind {scope.kind!r}, "
+                f"got {width}"
+            )
+
+
+def _row(draft: TemplateDraft, scope: Scope, revision: int, now: float) -> dict[str, Any]:
+    assert draft.key is not None, "the store gives every draft its key"
+    (key,) = to_blobs(draft.key[None])
+    return {
+        "namespace": scope.namespace,
+        "task": scope.task,
+        "kind": scope.kind,
+        "merge_key": of_content(key, draft.content.encode()),
+        "near_key": of_words(draft.content),
+        "key": key,
+        "content": draft.content,
+        "metadata": as_json(dict(draft.metadata), "metadata"),
+        "source": draft.source,
+        "encoder": draft.encoder,
+        "episode_id": draft.episode_id,
+        "expires": draft.ttl and now + draft.ttl,
+        "pinned": draft.pinned,
+        "created": now,
+        "revision": revision,
+    }
+
+
+def _cosine(one: bytes, other: bytes) -> float:
+    if one == other:
+        return 1.0
+    if len(one) != len(other):
+        return -1.0
+    pair: NDArray[np.float64] = from_blobs([one, other]).astype(np.float64)
+    norms = np.linalg.norm(pair, axis=1)
+    return float(pair[0] @ pair[1] / norms.prod()) if norms.all() else 0.0
