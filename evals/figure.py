@@ -1,4 +1,4 @@
-"""Draws a report: one panel for each task, one point with its interval for each arm."""
+"""Draws a report: one panel for each task, one point with its interval for each arm; or lines, where tasks grow."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from typing import TYPE_CHECKING
 
 from retention import MissingExtraError
 
+from .growth_figure import draw_growth, grows
 from .report import Report, Row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # Okabe and Ito's palette, told apart with every kind of colour vision; an arm has the same colour in every figure
-COLOURS = ("#0072B2", "#E69F00", "#D55E00", "#009E73", "#CC79A7", "#56B4E9")
+COLOURS = ("#0072B2", "#E69F00", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#000000", "#999999")
 _FLOOR = -0.6  # an arm that does much worse than untrained would squeeze the rest: it is drawn here, with its number
 
 
 def draw_report(report: Report, path: Path, *, metric: str, title: str) -> None:
-    """Write a PNG with one panel for each task of the report.
+    """Write a PNG with one panel for each task of the report, or see ``draw_growth`` where tasks are named by a size.
 
-    The metric is a normalised one: 0 is untrained and 1 the optimum, and both are drawn as lines.
+    Lines are drawn at 0 and 1: of a metric that is called normalised, 0 is untrained and 1 the optimum.
 
     Args:
         report: where the rows come from.
@@ -40,14 +41,20 @@ def draw_report(report: Report, path: Path, *, metric: str, title: str) -> None:
     rows = [row for row in report.rows if row.metric == metric]
     if not rows:
         raise ValueError(f"the report has no rows of the metric {metric!r}")
+    if grows(rows):
+        draw_growth(report, path, metric=metric, title=title, colours=COLOURS)
+        return
     tasks, arms = list(dict.fromkeys(row.task for row in rows)), list(dict.fromkeys(row.arm for row in rows))
-    figure = Figure(figsize=(2.2 * len(tasks) + 1, 3.4), layout="constrained")
+    below = metric.startswith("normalised") or any(row.low < 0 for row in rows)
+    bottom = _FLOOR - 0.15 if below else -0.1
+    most = max(len({row.arm for row in rows if row.task == task}) for task in tasks)
+    figure = Figure(figsize=(max(2.2, 0.7 * most) * len(tasks) + 1, 3.4), layout="constrained")
     panels: Sequence[Axes] = figure.subplots(1, len(tasks), sharey=True, squeeze=False)[0]
     for panel, task in zip(panels, tasks, strict=True):
-        _draw_panel(panel, [row for row in rows if row.task == task], arms)
+        _draw_panel(panel, [row for row in rows if row.task == task], arms, bottom)
         panel.set_title(task if task != "all" else "all tasks", fontsize=10)
-    panels[0].set_ylabel("normalised return")
-    for height, name in ((1, "optimum"), (0, "untrained")):
+    panels[0].set_ylabel(metric.replace("_", " "))
+    for height, name in ((1, "optimum"), (0, "untrained")) if metric.startswith("normalised") else ():
         panels[-1].annotate(
             name,
             (1, height),
@@ -63,11 +70,12 @@ def draw_report(report: Report, path: Path, *, metric: str, title: str) -> None:
     figure.savefig(path, dpi=150, format="png")
 
 
-def _draw_panel(panel: Axes, rows: Sequence[Row], arms: Sequence[str]) -> None:
+def _draw_panel(panel: Axes, rows: Sequence[Row], arms: Sequence[str], bottom: float) -> None:
     panel.axhline(1, color="black", linewidth=1, linestyle="--")
     panel.axhline(0, color="0.6", linewidth=1, linestyle=":")
+    here = [arm for arm in arms if any(row.arm == arm for row in rows)]
     for row in rows:
-        place, colour = arms.index(row.arm), COLOURS[arms.index(row.arm) % len(COLOURS)]
+        place, colour = here.index(row.arm), COLOURS[arms.index(row.arm) % len(COLOURS)]
         if row.value < _FLOOR:
             panel.plot(place, _FLOOR, marker="v", color=colour, markersize=8)
             panel.annotate(
@@ -76,7 +84,7 @@ def _draw_panel(panel: Axes, rows: Sequence[Row], arms: Sequence[str]) -> None:
             continue
         panel.vlines(place, max(row.low, _FLOOR), row.high, color=colour, linewidth=2.5)
         panel.plot(place, row.value, marker="o", color=colour, markersize=7)
-    panel.set_xticks(range(len(arms)), arms, fontsize=9)
-    panel.set_xlim(-0.5, len(arms) - 0.5)
-    panel.set_ylim(_FLOOR - 0.15, 1.15)
+    panel.set_xticks(range(len(here)), here, fontsize=9)
+    panel.set_xlim(-0.5, len(here) - 0.5)
+    panel.set_ylim(bottom, 1.15)
     panel.spines[["top", "right"]].set_visible(False)

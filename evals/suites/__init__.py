@@ -12,6 +12,9 @@ from ..suite import Suite
 
 SUITES = {
     "cross-session": "evals.suites.cross_session:SUITE",
+    "scaling": "evals.suites.scaling:SUITE",
+    "write-read": "evals.suites.write_read:SUITE",
+    "write-strategies": "evals.suites.write_strategies:SUITE",
 }
 
 

@@ -98,8 +98,9 @@ def test_the_list_names_every_suite():
     assert result.exit_code == 0
     for name in evals.suites.SUITES:
         assert name in result.stdout
-    (listed,) = json.loads(run("list", "--json").stdout)["suites"]
-    assert listed["name"] == "cross-session"
+    suites = {suite["name"]: suite for suite in json.loads(run("list", "--json").stdout)["suites"]}
+    assert list(suites) == sorted(evals.suites.SUITES)
+    listed = suites["cross-session"]
     assert listed["arms"] == ["kept", "wiped", "foreign"]
     assert listed["seeds"] == 5
 
