@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .report import Report, Row
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _SIZED = re.compile(r"(.+) (\d+)")
 _MARKERS = "os^Dv<>p"
+_COST = "microseconds"
 
 
 def grows(rows: Sequence[Row]) -> bool:
@@ -22,10 +23,10 @@ def grows(rows: Sequence[Row]) -> bool:
 
 
 def draw_growth(report: Report, path: Path, *, metric: str, title: str, colours: Sequence[str]) -> None:
-    """Write a PNG: for each kind of task the metric against the size, on a logarithmic axis.
+    """Write a PNG: for each kind of task the metric against the size, and below it the cost where the report has it.
 
     Args:
-        report: where the rows come from; see ``grows``.
+        report: where the rows come from; see ``grows``. The cost is its metric ``"microseconds"``.
         path: the file to write.
         metric: which of the report's metrics.
         title: over the whole figure.
@@ -33,20 +34,26 @@ def draw_growth(report: Report, path: Path, *, metric: str, title: str, colours:
     """
     from matplotlib.figure import Figure
 
-    rows = [row for row in report.rows if row.metric == metric]
+    metrics = [name for name in (metric, _COST) if any(row.metric == name for row in report.rows)]
+    rows = [row for row in report.rows if row.metric in metrics]
     arms = list(dict.fromkeys(row.arm for row in rows))
     kinds: dict[str, list[tuple[int, Row]]] = {}
     for row in rows:
         match = _SIZED.fullmatch(row.task)
         assert match is not None
         kinds.setdefault(match[1], []).append((int(match[2]), row))
-    figure = Figure(figsize=(max(7.0, 2.6 * len(kinds) + 1), 3.8), layout="constrained")
-    panels: Sequence[Axes] = figure.subplots(1, len(kinds), sharey=True, squeeze=False)[0]
-    for panel, (kind, points) in zip(panels, kinds.items(), strict=True):
-        _draw_lines(panel, points, arms, colours)
+    size = (max(7.0, 2.6 * len(kinds) + 1), 1.2 + 2.6 * len(metrics))
+    figure = Figure(figsize=size, layout="constrained")
+    grid: Any = figure.subplots(len(metrics), len(kinds), sharey="row", squeeze=False)
+    for panels, shown in zip(grid, metrics, strict=True):
+        for panel, points in zip(panels, kinds.values(), strict=True):
+            _draw_lines(panel, [point for point in points if point[1].metric == shown], arms, colours)
+        panels[0].set_ylabel(shown.replace("_", " "))
+        if shown == _COST:
+            panels[0].set_yscale("log")
+    for panel, kind in zip(grid[0], kinds, strict=True):
         panel.set_title(kind, fontsize=10)
-    panels[0].set_ylabel(metric.replace("_", " "))
-    lines = {str(line.get_label()): line for panel in panels for line in panel.get_lines()}
+    lines = {str(line.get_label()): line for panels in grid for panel in panels for line in panel.get_lines()}
     figure.legend(list(lines.values()), list(lines), loc="outside right center", fontsize=8, frameon=False)
     figure.suptitle(title, fontsize=11)
     fewest, most = min(row.seeds for row in rows), max(row.seeds for row in rows)
