@@ -40,7 +40,7 @@ class TrainedConfig:
     untrained: int = 4096
     lists: int | None = None
     probes: int | None = None
-    recall: float = 0.99
+    recall: float = 0.98
     drift: float = 0.25
     seed: int = 0
 

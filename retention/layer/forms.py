@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from .gate import WriteGate, novelty, read_error
-from .read import paper_read, retention_read, slot_bias, unit
+from .read import length, paper_read, retention_read, slot_bias, unit
 from .read_info import DenseReadInfo, ReadInfo, selected, top_read
 from .slots import SlotState
 
@@ -214,7 +214,8 @@ class CosineForm(Form):
     ) -> tuple[Float[Tensor, "batch time width"], ReadInfo]:
         """Ask memory."""
         both = self.query_gate(self.norm(x)).unflatten(-1, (2 * self.heads, -1)).transpose(1, 2)
-        query, gate = self._hot(unit(both[:, : self.heads]), state), torch.sigmoid(both[:, self.heads :])
+        query, gate = both[:, : self.heads], torch.sigmoid(both[:, self.heads :])
+        query = query * (self._heat(state) / length(query))
         slots = None if select is None else select(query.detach(), state)
         info: ReadInfo
         if slots is None:
@@ -248,16 +249,16 @@ class CosineForm(Form):
     ) -> Float[Tensor, "batch candidates"]:
         """Judge the candidates against the slots as they are; only the gate's own weights learn from it."""
         with torch.no_grad():
-            hot, bias = self._hot(keys, state), self._bias(state)
+            hot, bias = keys * self._heat(state), self._bias(state)
             answer = retention_read(hot, state.k, state.v, null_score=self.null_score, bias=bias)
             features = novelty(nearest), read_error(values, answer), feedback
         return F.logsigmoid(self.write_gate(*features))
 
-    def _hot(self, unit: Float[Tensor, "batch heads n dim"], state: SlotState) -> Float[Tensor, "batch heads n dim"]:
-        """Scale vectors of length 1 by ``beta_h c(m)``."""
+    def _heat(self, state: SlotState) -> Float[Tensor, "batch heads 1 1"]:
+        """Return ``beta_h c(m)``."""
         beta = self.log_temperature.clamp(0.0, math.log(self.max_temperature)).exp()
         crowd = (state.occupied.sum(dim=1).to(beta.dtype).log1p() / math.log(9.0)).sqrt().clamp(min=1.0)
-        return unit * (crowd[:, None] * beta)[:, :, None, None]
+        return (crowd[:, None] * beta)[:, :, None, None]
 
     def _bias(self, state: SlotState) -> Float[Tensor, "batch heads slots"]:
         """Return ``b_hj``, the lowest number for empty slots."""

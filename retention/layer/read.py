@@ -136,8 +136,13 @@ def retention_read(
 
 def unit(x: Float[Tensor, "*lead dim"]) -> Float[Tensor, "*lead dim"]:
     """Scale vectors to length 1; a vector of zeros stays one."""
-    length: Tensor = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-    return x * length.clamp(min=1e-12).reciprocal()
+    return x * length(x).reciprocal()
+
+
+def length(x: Float[Tensor, "*lead dim"]) -> Float[Tensor, "*lead 1"]:
+    """Return the lengths of vectors, never 0, so that one may divide by them."""
+    norm: Tensor = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+    return norm.clamp(min=1e-12)
 
 
 def slot_bias(bias: Float[Tensor, "*_"], occupied: Bool[Tensor, "*_"]) -> Float[Tensor, "*_"]:
