@@ -114,7 +114,7 @@ def test_every_command_that_a_page_names_exists(page: Path) -> None:
             child = command.get_command(click.Context(command), name)
             assert child is not None, f"{relative(page)}: `{mention}`: no command {name!r}"
             command = child
-        known = {each for option in command.params for each in (*option.opts, *option.secondary_opts)} | {"--help", "-h"}
+        known = {"--help", "-h"}.union(*((*option.opts, *option.secondary_opts) for option in command.params))
         unknown = [word for word in words if word.startswith("--") and word.split("=")[0] not in known]
         assert unknown == [], f"{relative(page)}: `{mention}`"
 
