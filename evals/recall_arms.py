@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import final
-
-import torch
-from torch import Tensor
-
 from retention import (
     AppendWrite,
     BlendWrite,
@@ -15,14 +9,13 @@ from retention import (
     MergeWrite,
     RetentionConfig,
     RetentionLayer,
-    SlotState,
     WriteRule,
 )
 
 from .peers import make_recaller
+from .peers.ours import RetentionMechanism
 from .peers.recaller import Recaller, RecallerConfig
-from .peers.stack import Mechanism, MemoryStack
-from .peers.state_bytes import bytes_of
+from .peers.stack import MemoryStack
 
 RULES: dict[str, WriteRule] = {
     "append": AppendWrite(),
@@ -33,41 +26,6 @@ RULES: dict[str, WriteRule] = {
 
 PUBLISHED = "published"
 """Ours, in the paper's form."""
-
-
-@final
-class RetentionMechanism(Mechanism):
-    """A retention layer. While it is trained, what is written is blurred, so that keys come to lie far apart.
-
-    Attributes:
-        layer: the layer.
-        blur: the standard deviation of what is added to each candidate in training; they have about 0.7 themselves.
-        select: how a read finds its slots; None reads all.
-    """
-
-    def __init__(self, layer: RetentionLayer, *, blur: float) -> None:
-        super().__init__()
-        self.layer, self.blur = layer, blur
-        self.select: Callable[[Tensor, SlotState], Tensor | None] | None = None
-
-    def empty(self, batch: int) -> SlotState:
-        """Make empty slots."""
-        return self.layer.init_state(batch)
-
-    def write(self, hidden: Tensor, state: SlotState) -> SlotState:
-        """Write what the hidden states offer."""
-        candidates, real = self.layer.candidates(hidden)
-        if self.training and self.blur:
-            candidates = candidates + self.blur * torch.randn_like(candidates)
-        return self.layer.write(state, candidates, mask=real)[0]
-
-    def read(self, hidden: Tensor, state: SlotState) -> Tensor:
-        """Ask the slots."""
-        return self.layer.read(hidden, state, self.select)[0]
-
-    def state_bytes(self, state: SlotState) -> int:
-        """Count every tensor of the slots, filled or not."""
-        return bytes_of(state) // state.batch
 
 
 def make_arm(

@@ -16,11 +16,11 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from .index_engines import OURS, PEERS, Engine
 from .index_vectors import KINDS, Floats, draw_vectors, nearest
+from .stopwatch import one_thread
 
 K = 32
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
@@ -58,7 +58,7 @@ def measure(
     """
     if min(sizes) < 1000 or queries < 1:
         raise ValueError(f"sizes must be at least 1000 and queries at least 1, got {list(sizes)} and {queries}")
-    with one_thread():
+    with all_on_one_thread():
         for size in sizes:
             for kind in kinds:
                 vectors, asked = draw_vectors(kind, size, queries)
@@ -138,22 +138,20 @@ def resident_mb() -> float | None:
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Keep torch and faiss to one thread."""
-    threads = torch.get_num_threads()
+def all_on_one_thread() -> Iterator[None]:
+    """Keep torch to one thread, and faiss where it is installed."""
     faiss: Any = None
     with suppress(ImportError):
         faiss = importlib.import_module("faiss")
-    faiss_threads = faiss.omp_get_max_threads() if faiss else 0
-    torch.set_num_threads(1)
-    if faiss:
-        faiss.omp_set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+    threads = faiss.omp_get_max_threads() if faiss else 0
+    with one_thread():
         if faiss:
-            faiss.omp_set_num_threads(faiss_threads)
+            faiss.omp_set_num_threads(1)
+        try:
+            yield
+        finally:
+            if faiss:
+                faiss.omp_set_num_threads(threads)
 
 
 def _singles(engine: Engine, queries: Floats) -> list[float]:

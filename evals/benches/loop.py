@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any, final
 
 import gymnasium
-import torch
 
 from agent import Agent, IdlePolicy, Policy, RetentionPolicy
+
+from .stopwatch import one_thread
 
 _World = gymnasium.Env[Any, Any]
 
@@ -57,7 +57,7 @@ def measure(*, steps: int = 20_000, episodes: int = 30, repeats: int = 7) -> lis
         raise ValueError(f"steps, episodes and repeats must be at least 1, got {steps}, {episodes} and {repeats}")
     pole, lake = gymnasium.make("CartPole-v1"), gymnasium.make("FrozenLake-v1", is_slippery=False)
     idle = 1 + steps // 10
-    with tempfile.TemporaryDirectory() as folder, _one_thread():
+    with tempfile.TemporaryDirectory() as folder, one_thread():
 
         def stored() -> float:
             return agent_loop(pole, IdlePolicy(), episodes=idle, path=Path(folder, f"{time.monotonic_ns()}.db"))
@@ -133,13 +133,3 @@ def rows_of(loops: Sequence[Loop], rounds: Sequence[Sequence[float]]) -> list[di
 
 def _rotated(count: int, by: int) -> list[int]:
     return [(place + by) % count for place in range(count)]
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import final
 
@@ -18,11 +19,18 @@ from .state_bytes import bytes_of
 
 @final
 class RetentionMechanism(Mechanism):
-    """Slots that are written by ``tell`` and read by ``ask``, with the gradient through the write."""
+    """A retention layer. While it is trained, what is written is blurred, so that keys come to lie far apart.
 
-    def __init__(self, layer: RetentionLayer) -> None:
+    Attributes:
+        layer: the layer.
+        blur: the standard deviation of what is added to each candidate in training; they have about 0.7 themselves.
+        select: how a read finds its slots; None reads all.
+    """
+
+    def __init__(self, layer: RetentionLayer, *, blur: float = 0.0) -> None:
         super().__init__()
-        self.layer = layer
+        self.layer, self.blur = layer, blur
+        self.select: Callable[[Tensor, SlotState], Tensor | None] | None = None
 
     def empty(self, batch: int) -> SlotState:
         """Make empty slots."""
@@ -31,15 +39,16 @@ class RetentionMechanism(Mechanism):
     def write(self, hidden: Tensor, state: SlotState) -> SlotState:
         """Write what the hidden states offer."""
         candidates, real = self.layer.candidates(hidden)
-        written, _ = self.layer.write(state, candidates, mask=real)
-        return written
+        if self.training and self.blur:
+            candidates = candidates + self.blur * torch.randn_like(candidates)
+        return self.layer.write(state, candidates, mask=real)[0]
 
     def read(self, hidden: Tensor, state: SlotState) -> Tensor:
         """Ask the slots."""
-        return self.layer.read(hidden, state)[0]
+        return self.layer.read(hidden, state, self.select)[0]
 
     def state_bytes(self, state: SlotState) -> int:
-        """Count every tensor of the slots."""
+        """Count every tensor of the slots, filled or not."""
         return bytes_of(state) // state.batch
 
 

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from retention import HoldfastError, IndexConfig, SlotIndex, SlotState
 
+from ..peers.ours import RetentionMechanism
 from ..peers.stack import MemoryStack
-from ..recall_arms import RetentionMechanism, make_arm
+from ..recall_arms import make_arm
 from ..recall_tasks import FactTask
 from ..recall_training import TrainingPlan, accuracy, train
 from ..suite import Case

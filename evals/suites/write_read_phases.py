@@ -12,8 +12,9 @@ from safetensors.torch import load_model, save_model
 
 from retention import RetentionLayer, SlotState, load_slots, save_slots
 
+from ..peers.ours import RetentionMechanism
 from ..peers.stack import MemoryStack
-from ..recall_arms import RetentionMechanism, make_arm
+from ..recall_arms import make_arm
 from ..recall_tasks import Exercise, FactTask
 from ..recall_training import TrainingPlan, accuracy, tell, train
 from ..suite import Case

@@ -8,7 +8,7 @@ import torch
 from click.testing import CliRunner
 
 from evals.benches import index as bench
-from evals.benches.index import engines, measure, measure_engine, one_thread, recall, resident_mb
+from evals.benches.index import all_on_one_thread, engines, measure, measure_engine, recall, resident_mb
 from evals.benches.index_command import index as command
 from evals.benches.index_engines import Engine
 
@@ -101,7 +101,7 @@ def test_threads_are_given_back():
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        with one_thread():
+        with all_on_one_thread():
             assert torch.get_num_threads() == 1
         assert torch.get_num_threads() == 2
     finally:
