@@ -35,17 +35,25 @@ _CONFIGS: dict[str, type[Any]] = {
 }
 
 
-def save_slots(state: SlotState, path: str | os.PathLike[str]) -> None:
-    """Save a slot state; the file is replaced in one step.
+def save_slots(state: SlotState, path: str | os.PathLike[str], *, encoder: str | None = None) -> None:
+    """Save a slot state; the file is replaced in one step. Its header has the widths and the fingerprints of weights.
+
+    Args:
+        state: the slots.
+        path: the file.
+        encoder: a name or fingerprint of what made the hidden states that the slots hold, asked for by ``load_slots``.
 
     Raises:
         ValueError: a tensor holds a value that is not finite.
     """
     widths = {"width": state.u.shape[2], "heads": state.k.shape[1], "dim": state.k.shape[3]}
-    write_sealed(Path(path), "slots", _tensors(state), {"widths": widths})
+    weights = [f"{version % 2**64:016x}" for version in state.version.tolist()]
+    write_sealed(Path(path), "slots", _tensors(state), {"widths": widths, "weights": weights, "encoder": encoder})
 
 
-def load_slots(path: str | os.PathLike[str], layer: RetentionLayer | None = None) -> SlotState:
+def load_slots(
+    path: str | os.PathLike[str], layer: RetentionLayer | None = None, *, encoder: str | None = None
+) -> SlotState:
     """Load a slot state, to the CPU or to where the layer is. ``layer.stale`` tells whether it needs ``refresh``.
 
     A file of schema 1 knows neither stamps nor pins nor the order of writes: the stamps are computed, nothing is
@@ -54,9 +62,10 @@ def load_slots(path: str | os.PathLike[str], layer: RetentionLayer | None = None
     Args:
         path: the file.
         layer: the layer that is to read the slots; None takes any widths.
+        encoder: what makes the hidden states that will ask; None takes any. A file that was saved without one fits all.
 
     Raises:
-        SlotFileError: the file is missing, foreign, newer or damaged, or does not fit the layer.
+        SlotFileError: the file is missing, foreign, newer or damaged, or does not fit the layer or the encoder.
     """
     path = Path(path)
     header, tensors = read_sealed(path, "slots")
@@ -73,6 +82,12 @@ def load_slots(path: str | os.PathLike[str], layer: RetentionLayer | None = None
         tensors |= {"stamp": stamp, "pinned": torch.zeros_like(tensors["occupied"])}
         tensors |= {"written": tensors["id"] + 1, "writes": tensors["next_id"].clone()}
     state = SlotState(**tensors)
+    made_by = header.get("encoder")
+    if encoder is not None and made_by is not None and made_by != encoder:
+        raise SlotFileError(
+            f"{path} holds what the encoder {made_by!r} made, not {encoder!r}: load it without one, "
+            "encode its sources anew and give that to refresh"
+        )
     if layer is None:
         return state
     config = layer.config

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from retention import (
@@ -300,3 +301,19 @@ def test_a_config_with_a_rule_of_ones_own_is_not_saved(tmp_path):
     with pytest.raises(ValueError, match="only holdfast's own rules can"):
         save_model(layer, tmp_path / "layer")
     assert not list(tmp_path.iterdir())
+
+
+def test_slots_of_another_encoder_are_refused_and_the_header_names_both(tmp_path):
+    layer = RetentionLayer(RetentionConfig(width=8, heads=2, capacity=4))
+    state, path = layer.init_state(2), tmp_path / "slots.safetensors"
+    save_slots(state, path, encoder="first")
+    with pytest.raises(SlotFileError, match="holds what the encoder 'first' made, not 'second'"):
+        load_slots(path, layer, encoder="second")
+    for encoder in ("first", None):
+        assert not layer.stale(load_slots(path, layer, encoder=encoder)).any()
+    with safe_open(path, framework="pt") as file:
+        header = json.loads(file.metadata()["holdfast"])
+    assert header["encoder"] == "first"
+    assert [int(weights, 16) for weights in header["weights"]] == [v % 2**64 for v in state.version.tolist()]
+    save_slots(state, path)
+    assert load_slots(path, layer, encoder="second").batch == 2
