@@ -20,7 +20,13 @@ _RESCORED = 128  # candidates of an engine that compresses hard
 
 
 class Engine(ABC):
-    """One way to find vectors."""
+    """One way to find vectors.
+
+    Attributes:
+        removes: whether vectors can be taken out.
+    """
+
+    removes: bool = True
 
     @abstractmethod
     def build(self, vectors: Floats) -> None:
@@ -36,7 +42,7 @@ class Engine(ABC):
 
     @abstractmethod
     def delete(self, position: int) -> None:
-        """Take a vector out; NotImplementedError where the engine cannot."""
+        """Take a vector out; only where ``removes``."""
 
 
 @final
@@ -75,6 +81,7 @@ class FaissEngine(Engine):
         """Prepare the index that ``faiss.index_factory`` makes of ``spec``."""
         self._faiss: Any = importlib.import_module("faiss")
         self._spec = spec
+        self.removes = "HNSW" not in spec
 
     def build(self, vectors: Floats) -> None:
         """Add all with their positions as ids."""
@@ -94,9 +101,7 @@ class FaissEngine(Engine):
         self._index.add_with_ids(vector, np.array([position]))
 
     def delete(self, position: int) -> None:
-        """Remove one, where the index can."""
-        if "HNSW" in self._spec:
-            raise NotImplementedError("faiss HNSW cannot remove")
+        """Remove one."""
         self._index.remove_ids(np.array([position]))
 
 

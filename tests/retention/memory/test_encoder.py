@@ -6,9 +6,8 @@ import logging
 import socket
 import sqlite3
 from contextlib import closing
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 import numpy as np
 import pytest
@@ -94,7 +93,7 @@ def test_an_encoder_that_changes_its_width_is_named(monkeypatch: pytest.MonkeyPa
 
 def test_what_is_no_encoder() -> None:
     with pytest.raises(TypeError, match="encoder must be an Encoder, a function, or the name of a model, got int"):
-        as_encoder(3)  # type: ignore[arg-type]  # what is tested
+        as_encoder(cast(Any, 3))
     with pytest.raises(ValueError, match="encoder 'x' is the name of what made a key, and there is no key"):
         note("a", encoder="x")
     counting = Counting()
@@ -105,9 +104,10 @@ def test_what_is_no_encoder() -> None:
 def test_another_encoder_is_refused(path: Path) -> None:
     with EpisodicMemory.open(path, encoder=letters) as memory:
         memory.write([note("abba"), note("given", key=np.ones(2))], namespace="alice")
-    for mode in ("rw", "ro"):
+    modes: tuple[Literal["rw", "ro"], ...] = ("rw", "ro")
+    for mode in modes:
         with pytest.raises(EncoderMismatchError, match=r"memory\.db: its texts were encoded by '.*\.letters', not"):
-            EpisodicMemory.open(path, encoder=first_letters, mode=mode)  # type: ignore[arg-type]  # mypy has str
+            EpisodicMemory.open(path, encoder=first_letters, mode=mode)
     with EpisodicMemory.open(path, encoder=letters) as memory:
         memory.write([note("cab")], namespace="alice")
     with EpisodicMemory.open(path) as memory:  # without texts to encode none is needed
@@ -186,17 +186,12 @@ def test_a_default_encoder_that_is_missing_says_how_to_get_it(monkeypatch: pytes
         assert memory.write([note("a", key=np.ones(2))], namespace="alice") == [1]
 
 
-installed = pytest.mark.skipif(find_spec(encoder_module.PACKAGE) is None, reason="needs the extra [text]")
-
-
-@installed
 def test_other_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(encoder_module, "WEIGHTS_SHA256", "0" * 64)
     with pytest.raises(ForeignFileError, match=r"is not the published model \(sha256 53aa51172d14\.\.\., not 000000"):
         default_encoder()
 
 
-@installed
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what sentence-transformers imports
 def test_the_default_encoder_works_without_a_network(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: Any) -> None:

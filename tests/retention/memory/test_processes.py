@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 import subprocess
 import sys
 import threading
@@ -68,7 +67,6 @@ def test_two_processes_lose_nothing(root: Path, path: Path) -> None:
         assert rows.reward.tolist() == [1.0] * 20
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs a signal that cannot be caught")
 def test_a_killed_writer_leaves_all_that_it_reported(root: Path, path: Path) -> None:
     said: list[str] = []
     moments = random.Random(0)
@@ -207,7 +205,6 @@ with EpisodicMemory.open(path) as memory:
 """
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs a signal that cannot be caught")
 @pytest.mark.parametrize("what", ["reembed", "compact", "import"])
 def test_a_long_change_that_is_killed_loses_nothing(root: Path, path: Path, what: str) -> None:
     with EpisodicMemory.open(path) as memory:

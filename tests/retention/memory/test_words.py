@@ -15,11 +15,6 @@ from retention.memory.stemmer import stem
 from retention.memory.words import canonical, terms, words
 
 
-def has_fts5() -> bool:
-    with closing(sqlite3.connect(":memory:")) as connection:
-        return bool(connection.execute("SELECT sqlite_compileoption_used('ENABLE_FTS5')").fetchone()[0])
-
-
 def sqlite_stems(given_words: list[str]) -> list[str]:
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.execute("CREATE VIRTUAL TABLE texts USING fts5(word, tokenize = 'porter unicode61')")
@@ -28,7 +23,6 @@ def sqlite_stems(given_words: list[str]) -> list[str]:
         return [row[0] for row in connection.execute("SELECT term FROM vocabulary ORDER BY doc")]
 
 
-@pytest.mark.skipif(not has_fts5(), reason="this SQLite has no FTS5 to compare with")
 def test_stems_are_those_of_sqlite(root: Path) -> None:
     pages = " ".join(page.read_text() for page in [root / "README.md", *sorted((root / "docs").glob("*.md"))])
     known = (
