@@ -36,9 +36,11 @@ def update_outcome(db: Database, scope: Scope, receipt_id: str, said: Opinion, g
         "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (receipt_id, feedback_id) DO NOTHING",
         (receipt_id, said.reward, said.rating, said.source, said.feedback_id, time.time()),
     ).rowcount
+    # Each source has one voice, however often it speaks.
     reward, rating, self_rating = db.conn.execute(
-        "SELECT sum(reward), avg(rating) FILTER (WHERE source <> :agent), "
-        "avg(rating) FILTER (WHERE source = :agent) FROM receipt_outcomes WHERE receipt_id = :receipt",
+        "SELECT sum(reward), avg(voice) FILTER (WHERE source <> :agent), avg(voice) FILTER (WHERE source = :agent) "
+        "FROM (SELECT source, sum(reward) AS reward, avg(rating) AS voice FROM receipt_outcomes "
+        "WHERE receipt_id = :receipt GROUP BY source)",
         {"agent": AGENT, "receipt": receipt_id},
     ).fetchone()
     outcome = None if reward is None and rating is None else (reward or 0.0) + (rating or 0.0)

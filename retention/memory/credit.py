@@ -122,22 +122,42 @@ def credits(gained: float, portions: Sequence[tuple[float, float]]) -> list[floa
     return [_clip(gained - (known - exposure * worth), LIMIT) for exposure, worth in portions]
 
 
-def utility(total: float, square: float, weight: float) -> tuple[float, float]:
+def utility(total: float, square: float, weight: float, prior: float = 0.0) -> tuple[float, float]:
     """Return a template's utility and its standard error.
 
-    ``mean = S / (W + w0)`` and ``error = sqrt((Q / W) / (W + w0))``, with w0 the weight of the prior.
+    ``mean = (S + w0 p) / (W + w0)`` and ``error = sqrt((Q / W) / (W + w0))``, with w0 the weight of the prior p.
 
     Args:
         total: S of :class:`Evidence`.
         square: Q of :class:`Evidence`.
         weight: W of :class:`Evidence`.
+        prior: p, what is expected without evidence (:func:`distrust`).
 
     Returns:
-        Mean and standard error; 0 and nan for a template that no outcome was credited to.
+        Mean and standard error; the prior and nan for a template that no outcome was credited to.
     """
     if weight <= 0:
-        return 0.0, math.nan
-    return total / (weight + PRIOR_WEIGHT), math.sqrt(max(square, 0.0) / weight / (weight + PRIOR_WEIGHT))
+        return prior, math.nan
+    mean = (total + PRIOR_WEIGHT * prior) / (weight + PRIOR_WEIGHT)
+    return mean, math.sqrt(max(square, 0.0) / weight / (weight + PRIOR_WEIGHT))
+
+
+def distrust(total: float, square: float, weight: float) -> float:
+    """Return what is expected of a template for its source alone: 0, or as much below it as is sure.
+
+    A source whose templates did harm is believed less from then on, also in what it newly says: so no one can do harm
+    for ever by saying something else each time. A good record is no credit: it cannot be earned and then spent.
+
+    Args:
+        total: S of :class:`Evidence`, over all templates of the source.
+        square: Q, likewise.
+        weight: W, likewise.
+
+    Returns:
+        The mean and two standard errors, or 0 if that is above it.
+    """
+    mean, error = utility(total, square, weight)
+    return 0.0 if weight <= 0 else min(0.0, mean + 2 * error)
 
 
 def _clip(value: float, limit: float) -> float:

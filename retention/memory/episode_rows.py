@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
@@ -26,7 +27,8 @@ _NEWEST = 2**63 - 1
 
 _SELECT = """
 SELECT *,
-    (SELECT avg(rating) FROM outcomes WHERE outcomes.episode_id = episodes.episode_id AND source <> 'agent') AS rating,
+    (SELECT avg(voice) FROM (SELECT avg(rating) AS voice FROM outcomes
+        WHERE outcomes.episode_id = episodes.episode_id AND source <> 'agent' GROUP BY source)) AS rating,
     (SELECT avg(rating) FROM outcomes WHERE outcomes.episode_id = episodes.episode_id AND source = 'agent')
         AS self_rating,
     (SELECT total(reward) FROM outcomes WHERE outcomes.episode_id = episodes.episode_id AND kind = 'feedback')
@@ -94,6 +96,14 @@ def feedback(db: Database, scope: Scope, episode_id: str, said: Opinion, gate: F
     return Feedback(feedback_id=said.feedback_id, episode_id=episode_id, applied=True, gate=decision)
 
 
+def refuses_texts(episode: Episode, gate: FeedbackGate) -> bool:
+    """Say whether what an episode noted is kept from use.
+
+    A failed step is evidence, a text is not: where users rate the episode badly, that is enough.
+    """
+    return not gate.admits(episode.gate) or (bool(episode.rating) and episode.gate.polarity < 0)
+
+
 def _note_on_last_template(db: Database, episode: Episode, said: Opinion, revision: int) -> None:
     db.conn.execute(
         "UPDATE templates SET reward_sum = reward_sum + ?, rating_sum = rating_sum + ?, "
@@ -103,10 +113,9 @@ def _note_on_last_template(db: Database, episode: Episode, said: Opinion, revisi
 
 
 def _quarantine_or_free(db: Database, episode: Episode, decision: Gate, gate: FeedbackGate, revision: int) -> None:
-    # A failed step is evidence, a text is not: where users rate the episode badly, what it noted is kept from use.
     # What other episodes found too is not this one's to take back.
-    doubted = bool(episode.rating) and decision.polarity < 0
-    for is_transition, refused in ((True, not gate.admits(decision)), (False, not gate.admits(decision) or doubted)):
+    judged = replace(episode, gate=decision)
+    for is_transition, refused in ((True, not gate.admits(decision)), (False, refuses_texts(judged, gate))):
         changed = db.conn.execute(
             "UPDATE templates SET status = :status, revision = :revision WHERE first_episode_id = :episode "
             "AND last_episode_id = :episode AND (kind = :transition) = :is_transition AND status <> :status",

@@ -104,6 +104,7 @@ def forget_namespace(db: Database, namespace: str) -> Forgotten:
         "episodes": where,
         "settings": where,
         "removals": where,
+        "sources": where,
     }
 
     def counts() -> dict[str, int]:

@@ -10,10 +10,12 @@ from typing import Any, final
 from sqlite_utils import Database
 
 from ..errors import ForeignFileError
+from . import word_codes
 from .credit import Evidence
 from .scope import check_name
-from .transfer import TABLES, read_rows
+from .transfer import TABLES, WORDS, read_rows
 from .transition_rows import current_revision, next_revision
+from .words import words
 
 # What SQLite says of rows that break a law of the tables, or that hold what no column can.
 _MISFITS = (sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
@@ -94,6 +96,8 @@ class _Taking:
         if number is None:
             if not self.into_new:
                 row["revision"] = self.revision
+            if "content" in row:
+                row[WORDS] = word_codes.to_blob(words(row["content"]))
             self.templates[row["id"]] = fresh = self.insert("templates", self._renumbered(row))
             self.fresh["templates"].add(fresh)
             return True

@@ -31,13 +31,16 @@ def of_content(key: bytes, content: bytes) -> bytes:
     return _digest(len(key).to_bytes(8, "little") + key + content)
 
 
-def of_words(content: str) -> bytes | None:
+def of_words(found: list[str]) -> bytes | None:
     """Return what texts that say the same in nearly the same words share; ``None`` for one without words.
 
     Case, accents, punctuation, articles, plurals and other endings do not count. The order of the words, numbers,
     negations, pronouns and prepositions do: texts that contradict each other have different keys.
+
+    Args:
+        found: the words of the text (:func:`~retention.memory.words.words`).
     """
-    said = canonical(content)
+    said = canonical(found)
     return _digest(said.encode()) if said else None
 
 

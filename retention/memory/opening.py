@@ -20,6 +20,12 @@ logger = logging.getLogger(__name__)
 BUSY_TIMEOUT_S = 5.0
 """How long SQLite itself waits for another process, in seconds, before it says that the file is busy."""
 
+CACHE_KIB = 64 * 1024
+"""How much of a file each connection may hold in memory: the indexes of 100,000 texts fit in."""
+
+LOG_PAGES = 4000
+"""After how many pages the write-ahead log is moved into the file: 16 MB, so that many rows share a page."""
+
 
 def connect(path: Path | None, query: str) -> Database:
     """Return a new connection; it may be closed from another thread, and starts no transaction by itself.
@@ -37,6 +43,8 @@ def connect(path: Path | None, query: str) -> Database:
     )
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}").fetchone()
     return Database(connection, execute_plugins=False)
 
 

@@ -94,9 +94,7 @@ def with_neighbours(
 
 def scored(relevance: float, template: Template, weight: float) -> float:
     """Return relevance moved by what is sure of the utility: its bound that is nearer to zero, bounded by a weight."""
-    if template.utility_error is None:
-        return relevance
-    sure = max(0.0, abs(template.utility) - template.utility_error)
+    sure = max(0.0, abs(template.utility) - (template.utility_error or 0.0))
     moved = weight * math.tanh(math.copysign(sure, template.utility) * 3 / LIMIT)
     return relevance + moved * max(relevance, 0.0)
 

@@ -96,7 +96,7 @@ def search(db: Database, shelves: list[Shelf], asked: Question, namespace: str, 
     Raises:
         ValueError: if only a vector is given, and there are templates but none of its width.
     """
-    found = [_relevance(db, shelf, asked, config) for shelf in shelves]
+    found = [_relevance(shelf, asked, config) for shelf in shelves]
     ids = np.concatenate([shelf.ids for shelf in shelves])
     relevance = np.concatenate(found)
     floor = -np.inf if asked.text is None else max(config.floor, 1e-6)
@@ -117,13 +117,13 @@ def search(db: Database, shelves: list[Shelf], asked: Question, namespace: str, 
     return hits
 
 
-def _relevance(db: Database, shelf: Shelf, asked: Question, config: RankingConfig) -> NDArray[np.float32]:
+def _relevance(shelf: Shelf, asked: Question, config: RankingConfig) -> NDArray[np.float32]:
     chosen = shelf.chosen(asked.task, asked.kinds)
     found = np.full(len(shelf), -np.inf, np.float32)
     cosines, common = np.full(len(shelf), np.nan, np.float32), 0.0
     if asked.vector is not None and (held := shelf.vectors.get(len(asked.vector))) is not None:
         query = unit(asked.vector)
-        places = shelf.places[len(asked.vector)]
+        places = shelf.places(len(asked.vector))
         if len(places) == len(shelf):
             cosines = held.cosines(query)
         else:
@@ -138,7 +138,7 @@ def _relevance(db: Database, shelf: Shelf, asked: Question, config: RankingConfi
             widths = sorted(set(shelf.width[chosen].tolist()))
             raise ValueError(f"vector must have the width of the templates, {widths}, got {_width(asked)}")
         return found
-    words, whole = shelf.words(db).scores(asked.text, chosen)
+    words, whole = shelf.words.scores(asked.text, chosen)
     relevance = fused(words, whole, cosines, common, config.words)
     found[chosen] = relevance[chosen]
     return with_neighbours(found, shelf.group, shelf.order, config.neighbours)

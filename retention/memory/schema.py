@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
+from . import word_codes
 from .merge_key import of_words
 from .recount import recount
+from .words import words
 
 APPLICATION_ID = 0x484F4C44
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 migrations = Migrations("holdfast.memory")
 
@@ -28,10 +30,20 @@ def m002_text_memories(db: Database) -> None:
     """Add what text memories, late outcomes of receipts and removals need; credit is counted anew, in spreads."""
     db.executescript(_VERSION_2)
     texts = db.execute("SELECT id, content FROM templates WHERE content IS NOT NULL").fetchall()
-    db.conn.executemany(
-        "UPDATE templates SET near_key = ? WHERE id = ?", [(of_words(content), number) for number, content in texts]
-    )
+    rows = [(of_words(words(content)), number) for number, content in texts]
+    db.conn.executemany("UPDATE templates SET near_key = ? WHERE id = ?", rows)
     recount(db)
+
+
+@migrations()
+def m003_words_and_sources(db: Database) -> None:
+    """Add the words of each text, so that no process has to find their stems again, and the record of each source."""
+    db.executescript(_VERSION_3)
+    texts = db.execute("SELECT id, content FROM templates WHERE content IS NOT NULL").fetchall()
+    db.conn.executemany(
+        "UPDATE templates SET words = ? WHERE id = ?",
+        [(word_codes.to_blob(words(content)), number) for number, content in texts],
+    )
 
 
 _VERSION_1 = """
@@ -177,4 +189,45 @@ CREATE TABLE unfinished (
     details TEXT NOT NULL,
     created REAL NOT NULL
 ) WITHOUT ROWID;
+"""
+
+# The record of a source is the sum over its templates, whatever changes them.
+_VERSION_3 = """
+ALTER TABLE templates ADD COLUMN words BLOB;
+DROP INDEX templates_by_first_episode;
+CREATE INDEX templates_by_first_episode ON templates (first_episode_id) WHERE first_episode_id IS NOT NULL;
+
+CREATE TABLE sources (
+    namespace TEXT NOT NULL,
+    source TEXT NOT NULL,
+    total REAL NOT NULL,
+    square REAL NOT NULL,
+    weight REAL NOT NULL,
+    PRIMARY KEY (namespace, source)
+) WITHOUT ROWID;
+INSERT INTO sources
+SELECT namespace, source, sum(utility_sum), sum(utility_square), sum(utility_weight) FROM templates
+WHERE utility_weight > 0 GROUP BY namespace, source;
+
+CREATE TRIGGER sources_gain AFTER INSERT ON templates WHEN new.utility_weight > 0
+BEGIN
+    INSERT INTO sources VALUES (new.namespace, new.source, new.utility_sum, new.utility_square, new.utility_weight)
+    ON CONFLICT DO UPDATE SET
+        total = total + excluded.total, square = square + excluded.square, weight = weight + excluded.weight;
+END;
+CREATE TRIGGER sources_change AFTER UPDATE OF utility_sum, utility_square, utility_weight ON templates
+BEGIN
+    INSERT INTO sources VALUES (
+        new.namespace, new.source, new.utility_sum - old.utility_sum, new.utility_square - old.utility_square,
+        new.utility_weight - old.utility_weight
+    )
+    ON CONFLICT DO UPDATE SET
+        total = total + excluded.total, square = square + excluded.square, weight = weight + excluded.weight;
+END;
+CREATE TRIGGER sources_lose AFTER DELETE ON templates WHEN old.utility_weight > 0
+BEGIN
+    UPDATE sources SET
+        total = total - old.utility_sum, square = square - old.utility_square, weight = weight - old.utility_weight
+    WHERE namespace = old.namespace AND source = old.source;
+END;
 """

@@ -6,13 +6,15 @@ leaves it; what it finds is read from the table again.
 
 from __future__ import annotations
 
+from itertools import compress
 from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlite_utils import Database
 
-from . import removals
+from . import removals, word_codes
+from .growing import Growing
 from .scope import Scope
 from .templates import TRANSITION
 from .transition_rows import current_revision
@@ -21,6 +23,7 @@ from .vectors import from_blobs
 from .word_index import WordIndex
 
 _CHUNK = 4096
+_GONE = 10_000  # so many places of what is gone are kept at least, before all is read anew
 
 
 @final
@@ -35,38 +38,74 @@ class Shelf:
     def __init__(self, namespace: str, *, transitions: bool) -> None:
         self._scope = Scope(namespace)
         self._transitions = transitions
-        self._revision = self._worded = 0
-        self.ids: NDArray[np.int64] = np.zeros(0, np.int64)
-        self.there: NDArray[np.bool_] = np.zeros(0, np.bool_)
+        self._clear()
+
+    def _clear(self) -> None:
+        self._revision = 0
+        self._ids, self._there = Growing(np.int64), Growing(np.bool_)
         self._groups: dict[tuple[str, str], int] = {}
-        self.group: NDArray[np.int32] = np.zeros(0, np.int32)
+        self._group = Growing(np.int32)
         self._names: dict[str, int] = {}
-        self.encoder: NDArray[np.int32] = np.zeros(0, np.int32)
-        self.width: NDArray[np.int32] = np.zeros(0, np.int32)
-        self.row: NDArray[np.int64] = np.zeros(0, np.int64)
+        self._encoder, self._width = Growing(np.int32), Growing(np.int32)
         self.vectors: dict[int, VectorRows] = {}
-        self.places: dict[int, NDArray[np.int64]] = {}
-        self._place_of: dict[int, int] = {}
-        self._words = WordIndex()
+        self._places: dict[int, Growing] = {}
+        self.words = WordIndex()
+        self._by_id: NDArray[np.int64] = np.zeros(0, np.int64)
+        self._sorted_ids: NDArray[np.int64] = np.zeros(0, np.int64)
         self._order: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return len(self._ids)
+
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        """The template at each place, of shape (n,)."""
+        return self._ids.rows
+
+    @property
+    def there(self) -> NDArray[np.bool_]:
+        """Whether it may be recalled, of shape (n,)."""
+        return self._there.rows
+
+    @property
+    def group(self) -> NDArray[np.int32]:
+        """The number of its task and kind, of shape (n,)."""
+        return self._group.rows
+
+    @property
+    def encoder(self) -> NDArray[np.int32]:
+        """The number of what made its vector, of shape (n,); see :meth:`number_of`."""
+        return self._encoder.rows
+
+    @property
+    def width(self) -> NDArray[np.int32]:
+        """The width of its vector, of shape (n,)."""
+        return self._width.rows
+
+    def places(self, width: int) -> NDArray[np.int64]:
+        """Return the places of the rows of :attr:`vectors` of a width, ascending."""
+        return self._places[width].rows
 
     def refresh(self, db: Database) -> None:
         """Take in what changed since the last time."""
         revision = current_revision(db)
         if revision == self._revision:
             return
+        if len(self) - np.count_nonzero(self.there) > max(_GONE, len(self) // 2):
+            self._clear()
+        dropped = self._revision and removals.latest(db, self._scope) > self._revision
         for task, kind in self._tasks_and_kinds(db):
             scope = Scope(self._scope.namespace, task, kind)
             cursor = db.conn.execute(
-                f"SELECT id, encoder, key, status = 'active' FROM templates WHERE {scope.where} AND revision > :after",
+                "SELECT id, encoder, key, ifnull(words, x''), status = 'active' FROM templates "
+                f"WHERE {scope.where} AND revision > :after",
                 scope.bind(after=self._revision),
             )
+            group = self._groups.setdefault((task, kind), len(self._groups))
             while rows := cursor.fetchmany(_CHUNK):
-                self._take(rows, self._groups.setdefault((task, kind), len(self._groups)))
-        if self._revision and removals.latest(db, self._scope) > self._revision:
+                self._take(rows, group)
+        self._sort_by_id()
+        if dropped:
             self._drop_absent(db)
         self._revision, self._order = revision, None
 
@@ -85,24 +124,12 @@ class Shelf:
     def order(self) -> NDArray[np.int64]:
         """The places that are there, in the order in which the templates were written."""
         if self._order is None:
-            alive = np.flatnonzero(self.there)
-            self._order = alive[np.argsort(self.ids[alive], kind="stable")]
+            self._order = self._by_id[self.there[self._by_id]]
         return self._order
 
     def number_of(self, encoder: str) -> int:
         """Return the number of an encoder in :attr:`encoder`; -1 if no template here has it."""
         return self._names.get(encoder, -1)
-
-    def words(self, db: Database) -> WordIndex:
-        """Return the index of words, with every place in it."""
-        while self._worded < len(self):
-            some = self.ids[self._worded : self._worded + _CHUNK]
-            marks = ", ".join(map(str, some.tolist()))
-            query = f"SELECT id, content FROM templates NOT INDEXED WHERE id IN ({marks})"
-            content = dict(db.conn.execute(query).fetchall())
-            self._words.add([content.get(number) or "" for number in some.tolist()])
-            self._worded += len(some)
-        return self._words
 
     def _tasks_and_kinds(self, db: Database) -> list[tuple[str, str]]:
         """Return what tasks and kinds there are, by leaps through the index: the rows are not looked at."""
@@ -119,39 +146,49 @@ class Shelf:
                 found.append(last)
         return found
 
-    def _take(self, rows: list[tuple[int, str, bytes, bool]], group: int) -> None:
-        fresh = []
-        for number, name, key, active in rows:
-            encoder = self._names.setdefault(name, len(self._names))
-            place = self._place_of.get(number)
-            if place is not None:
-                same = bool(self.encoder[place] == encoder)  # else it was encoded anew
-                self.there[place] = active and same
-                active = active and not same
-            if active:
-                fresh.append((number, encoder, key))
-        if not fresh:
-            return
-        start, count = len(self), len(fresh)
-        ids, encoders, keys = zip(*fresh, strict=True)
-        widths = np.array([len(key) // 4 for key in keys], np.int32)
-        row = np.zeros(count, np.int64)
-        for width in set(widths.tolist()):
+    def _take(self, rows: list[tuple[int, str, bytes, bytes, int]], group: int) -> None:
+        ids, names, keys, words, active = zip(*rows, strict=True)
+        encoder = np.array([self._names.setdefault(name, len(self._names)) for name in names], np.int32)
+        fresh = np.array(active, np.bool_)
+        place = self._find(np.array(ids, np.int64))
+        if (known := place >= 0).any():
+            same = known.copy()
+            same[known] = self.encoder[place[known]] == encoder[known]  # else it was encoded anew
+            self.there[place[known]] = fresh[known] & same[known]
+            fresh &= ~same
+        if not fresh.all():
+            keys, words = tuple(compress(keys, fresh)), tuple(compress(words, fresh))
+            ids, encoder = tuple(compress(ids, fresh)), encoder[fresh]
+        start, widths = len(self), np.array([len(key) // 4 for key in keys], np.int32)
+        for width in np.unique(widths).tolist():
             at = np.flatnonzero(widths == width)
-            held = self.vectors.setdefault(width, VectorRows(width))
-            row[at] = np.arange(len(held), len(held) + len(at))
-            held.add(from_blobs([keys[i] for i in at]))
-            known = self.places.get(width, np.zeros(0, np.int64))
-            self.places[width] = np.concatenate([known, start + at])
-        self._place_of.update(zip(ids, range(start, start + count), strict=True))
-        self.ids = np.concatenate([self.ids, np.array(ids, np.int64)])
-        self.there = np.concatenate([self.there, np.ones(count, np.bool_)])
-        self.group = np.concatenate([self.group, np.full(count, group, np.int32)])
-        self.encoder = np.concatenate([self.encoder, np.array(encoders, np.int32)])
-        self.width = np.concatenate([self.width, widths])
-        self.row = np.concatenate([self.row, row])
+            some = keys if len(at) == len(keys) else [keys[i] for i in at]
+            self.vectors.setdefault(width, VectorRows(width)).add(from_blobs(some))
+            self._places.setdefault(width, Growing(np.int64)).extend(start + at)
+        self.words.add(*word_codes.from_blobs(words))
+        self._ids.extend(np.array(ids, np.int64))
+        self._there.extend(np.ones(len(ids), np.bool_))
+        self._group.extend(np.full(len(ids), group, np.int32))
+        self._encoder.extend(encoder)
+        self._width.extend(widths)
+
+    def _find(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the latest place of each template among those that were here before; -1 where it has none."""
+        if not len(self._by_id):
+            return np.full(len(ids), -1, np.int64)
+        at = (np.searchsorted(self._sorted_ids, ids, side="right") - 1).clip(min=0)
+        return np.where(self._sorted_ids[at] == ids, self._by_id[at], -1)
+
+    def _sort_by_id(self) -> None:
+        """Bring the places of :attr:`_by_id` up to date: mostly the new ones have the highest ids."""
+        known, ids = len(self._by_id), self.ids
+        more = known + np.argsort(ids[known:], kind="stable")
+        self._by_id = np.concatenate([self._by_id, more])
+        if known and len(more) and ids[more[0]] < ids[self._by_id[known - 1]]:
+            self._by_id = self._by_id[np.argsort(ids[self._by_id], kind="stable")]
+        self._sorted_ids = ids[self._by_id]
 
     def _drop_absent(self, db: Database) -> None:
         query = f"SELECT id FROM templates WHERE {self._scope.where}"
         left = np.array([row[0] for row in db.conn.execute(query, self._scope.bind())], np.int64)
-        self.there &= np.isin(self.ids, left)
+        self._there.rows[:] &= np.isin(self.ids, left)

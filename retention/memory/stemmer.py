@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 from functools import lru_cache
 
-import snowballstemmer
+import Stemmer
 
 
 class _Stemmers(threading.local):
     """One stemmer a thread: a stemmer holds the word that it works on."""
 
     def __init__(self) -> None:
-        self.porter = snowballstemmer.stemmer("porter")
+        self.porter = Stemmer.Stemmer("porter", 0)
 
 
 _STEMMERS = _Stemmers()

@@ -10,11 +10,18 @@ from typing import Any
 from sqlite_utils import Database
 
 from ..errors import NotFoundError
-from .credit import utility
+from .credit import distrust, utility
 from .scope import Scope
 from .templates import Template
 from .transition_rows import next_revision
 from .vectors import from_blobs
+
+
+# With the record of its source beside each.
+_SELECT = """
+SELECT templates.*, total AS source_total, square AS source_square, weight AS source_weight
+FROM templates {} LEFT JOIN sources USING (namespace, source)
+"""
 
 
 def count(db: Database, scope: Scope) -> int:
@@ -30,7 +37,8 @@ def find(db: Database, scope: Scope, template_id: int) -> Template:
     Raises:
         NotFoundError: if the namespace has no such template.
     """
-    for row in db.query(f"SELECT * FROM templates WHERE {scope.there} AND id = :id", scope.bind(id=template_id)):
+    query = f"{_SELECT.format('')} WHERE {scope.there} AND id = :id"
+    for row in db.query(query, scope.bind(id=template_id)):
         return _template(row)
     raise NotFoundError(
         f"namespace {scope.namespace!r} has no template {template_id}; list them with: holdfast memory list"
@@ -40,14 +48,14 @@ def find(db: Database, scope: Scope, template_id: int) -> Template:
 def find_many(db: Database, scope: Scope, ids: Sequence[int]) -> dict[int, Template]:
     """Return those of the templates that may be recalled, by id."""
     marks = ", ".join(map(str, ids))
-    query = f"SELECT * FROM templates NOT INDEXED WHERE id IN ({marks}) AND {scope.usable}"
+    query = f"{_SELECT.format('NOT INDEXED')} WHERE id IN ({marks}) AND {scope.usable}"
     return {row["id"]: _template(row) for row in db.query(query, scope.bind())}
 
 
 def select(db: Database, scope: Scope, limit: int | None, offset: int, newest: bool) -> list[Template]:
     """Return the templates of a scope, by id, the newest first or last."""
     order = "DESC" if newest else "ASC"
-    query = f"SELECT * FROM templates WHERE {scope.there} ORDER BY id {order} LIMIT :limit OFFSET :offset"
+    query = f"{_SELECT.format('')} WHERE {scope.there} ORDER BY id {order} LIMIT :limit OFFSET :offset"
     return [_template(row) for row in db.query(query, scope.bind(limit=-1 if limit is None else limit, offset=offset))]
 
 
@@ -75,7 +83,10 @@ def tasks(db: Database, scope: Scope) -> list[str]:
 
 
 def _template(row: dict[str, Any]) -> Template:
-    mean, error = utility(row["utility_sum"], row["utility_square"], row["utility_weight"])
+    prior = 0.0
+    if row["source_weight"] is not None:
+        prior = distrust(row["source_total"], row["source_square"], row["source_weight"])
+    mean, error = utility(row["utility_sum"], row["utility_square"], row["utility_weight"], prior)
     is_transition = row["action"] is not None
     return Template(
         key=from_blobs([row["key"]])[0],

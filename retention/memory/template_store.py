@@ -15,6 +15,7 @@ from .connections import Connections
 from .encoding import Encoding, check_agrees, encoders
 from .episode_rows import find as find_episode
 from .forgetting import Forgotten, Trimmed
+from .gate import FeedbackGate
 from .progress import tracked
 from .recall import Question, Recall
 from .receipts import present, store_receipt
@@ -29,6 +30,7 @@ class TemplateStore(ABC):
     """The part of :class:`EpisodicMemory` that is about templates."""
 
     _connections: Connections
+    _gate: FeedbackGate
     _encoding: Encoding
     _shelves: Shelves
 
@@ -36,7 +38,8 @@ class TemplateStore(ABC):
         """Keep templates, all of them or none, and return their ids in order.
 
         One that is there already, in the same words or nearly (:func:`~retention.memory.merge_key.of_words`) and with a
-        vector that agrees, is seen once more. Texts that contradict each other are two.
+        vector that agrees, is seen once more. Texts that contradict each other are two. Texts of an episode that
+        the gate refuses are kept, and kept from use until it is admitted.
 
         Raises:
             NotFoundError: if the namespace has no such episode as a draft names.
@@ -47,7 +50,7 @@ class TemplateStore(ABC):
         return list(self._write(drafts, Scope(namespace)).ids)
 
     def write_many(
-        self, drafts: Iterable[TemplateDraft], *, namespace: str, batch: int = 1000, progress: bool | None = None
+        self, drafts: Iterable[TemplateDraft], *, namespace: str, batch: int = 4000, progress: bool | None = None
     ) -> WriteReport:
         """Keep a long row of templates, a batch at a time, and report how many of those offered were new.
 
@@ -82,7 +85,7 @@ class TemplateStore(ABC):
                 replace(draft, key=next(vectors), encoder=fingerprint) if draft.key is None else draft
                 for draft in drafts
             ]
-        return self._connections.write(lambda db: writing.write(db, scope.namespace, drafts))
+        return self._connections.write(lambda db: writing.write(db, scope.namespace, drafts, self._gate))
 
     def _check_encoder(self) -> None:
         fingerprint = self._encoding.encoder.fingerprint

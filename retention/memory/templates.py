@@ -85,7 +85,8 @@ class Template:
         value: the swept value; ``None`` where none was computed yet.
         rating: the mean of the users' ratings in [-1, 1]; ``None`` without one.
         rating_count: how many ratings.
-        utility: the expected advantage when it is recalled, in spreads of its task's outcomes.
+        utility: the expected advantage when it is recalled, in spreads of its task's outcomes; before any outcome 0, or
+            what its source has lost by what else it said.
         utility_error: the standard error of the utility; ``None`` while no outcome was credited.
         uses: how many outcomes were credited to it, each weighted by its exposure; older ones fade.
         status: ``"quarantined"`` for one that is kept from use.

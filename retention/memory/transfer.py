@@ -24,6 +24,9 @@ from .transition_rows import current_revision
 
 FORMAT = "holdfast memory"
 
+WORDS = "words"
+"""The column that is not exported: it follows from the content."""
+
 TABLES = (
     "episodes",
     "templates",
@@ -95,7 +98,7 @@ def _write(db: Database, file: IO[str], namespace: str | None) -> dict[str, int]
             scope = Scope(namespace)
             where, values = _OF_NAMESPACE.get(table, "{where}").format(where=scope.where), scope.bind()
         for row in db.query(f"SELECT * FROM {table} WHERE {where} ORDER BY 1, 2, 3", values):
-            cells = {name: _as_json(value) for name, value in row.items() if value is not None}
+            cells = {name: _as_json(value) for name, value in row.items() if value is not None and name != WORDS}
             file.write(json.dumps({"table": table, **cells}, allow_nan=False) + "\n")
             counts[table] += 1
     file.write(json.dumps({"end": counts}) + "\n")

@@ -7,6 +7,8 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+from .growing import Growing
+
 _FEW = 20  # rows of zeros that are counted in with the mean
 
 
@@ -19,32 +21,26 @@ class VectorRows:
     """
 
     def __init__(self, width: int) -> None:
-        self._held: NDArray[np.float32] = np.zeros((0, width), np.float32)
-        self._size = 0
+        self._rows = Growing(np.float32, (width,))
         self._sum = np.zeros(width)
 
     def __len__(self) -> int:
-        return self._size
+        return len(self._rows)
 
     @property
     def mean(self) -> NDArray[np.float64]:
         """The mean of the rows, drawn to zero where they are few: what a query shares with all says nothing of any."""
-        return self._sum / (self._size + _FEW)
+        return self._sum / (len(self) + _FEW)
 
     def add(self, vectors: NDArray[np.float32]) -> None:
         """Add rows of shape (n, width), made to length 1; one without a direction stays zero."""
-        end = self._size + len(vectors)
-        if end > len(self._held):
-            grown = np.zeros((max(end, len(self._held) * 3 // 2), self._held.shape[1]), np.float32)
-            grown[: self._size] = self._held[: self._size]
-            self._held = grown
-        self._held[self._size : end] = unit(vectors)
-        self._sum += self._held[self._size : end].sum(axis=0, dtype=np.float64)
-        self._size = end
+        rows = unit(vectors)
+        self._sum += rows.sum(axis=0, dtype=np.float64)
+        self._rows.extend(rows)
 
     def cosines(self, query: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the cosines of a query of length 1 with all rows."""
-        found: NDArray[np.float32] = self._held[: self._size] @ query
+        found: NDArray[np.float32] = self._rows.rows @ query
         np.clip(found, -1, 1, out=found)
         return found
 

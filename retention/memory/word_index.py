@@ -6,18 +6,32 @@ counts are those of the texts at hand, so what one namespace holds does not show
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .words import terms
+from .growing import Growing
+from .word_codes import of_query
 
 K1 = 1.2
 B = 0.75
 
-_LOOSE = 2000  # how many texts may wait beside the sorted ones, where these are few
+_LOOSE = 20_000  # how many words may wait beside the sorted ones, where these are few
+
+
+class Term(NamedTuple):
+    """A word of a query, among the texts that count.
+
+    Attributes:
+        places: the texts that have it, ascending, of shape (m,).
+        gains: what it adds to the BM25 score of each, of shape (m,).
+        weight: what it adds to a text of common length that has it once; it never adds more than ``K1 + 1`` times this.
+    """
+
+    places: NDArray[np.int32]
+    gains: NDArray[np.float32]
+    weight: float
 
 
 @final
@@ -25,30 +39,56 @@ class WordIndex:
     """Which texts have which words. A text is known by its place: 0, 1, 2, ... in the order of adding."""
 
     def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
-        self._lengths: NDArray[np.int32] = np.zeros(0, np.int32)
-        # Sorted by word: the places and counts of word w are those from _starts[w] to _starts[w + 1].
+        self._lengths = Growing(np.float32)
+        # Sorted by word: the places and counts of word _codes[w] are those from _starts[w] to _starts[w + 1].
+        self._codes: NDArray[np.uint64] = np.zeros(0, np.uint64)
         self._starts: NDArray[np.int64] = np.zeros(1, np.int64)
-        self._sorted = _Postings.of([], [])
-        self._loose = _Postings.of([], [])
-        self._loose_from = 0
+        self._sorted = _counted(np.zeros(0, np.int32))
+        self._loose_codes = Growing(np.uint64)
+        self._loose_places = Growing(np.int32)
 
     def __len__(self) -> int:
         return len(self._lengths)
 
-    def add(self, texts: Sequence[str]) -> None:
-        """Add texts at the next places."""
-        words: list[int] = []
-        lengths = []
-        for text in texts:
-            found = terms(text)
-            lengths.append(len(found))
-            words += [self._numbers.setdefault(term, len(self._numbers)) for term in found]
-        places = np.repeat(np.arange(len(self), len(self) + len(lengths)), lengths)
-        self._loose = self._loose.joined(_Postings.of(words, places))
-        self._lengths = np.concatenate([self._lengths, np.array(lengths, np.int32)])
-        if len(self) - self._loose_from > max(_LOOSE, self._loose_from // 4):
+    def add(self, codes: NDArray[np.uint64], lengths: NDArray[np.int64]) -> None:
+        """Add texts at the next places.
+
+        Args:
+            codes: the words of all of them, one text after the other, of shape (sum of lengths,).
+            lengths: how many each has, of shape (n,).
+        """
+        self._loose_codes.extend(codes)
+        self._loose_places.extend(np.repeat(np.arange(len(self), len(self) + len(lengths)), lengths))
+        self._lengths.extend(lengths)
+
+    def find(self, query: str, there: NDArray[np.bool_]) -> list[Term]:
+        """Return the words of a query, each with the texts that have it.
+
+        Args:
+            query: what is looked for.
+            there: which places count, bool of shape (n,).
+        """
+        if len(self._loose_codes) > max(_LOOSE, len(self._sorted.place) // 4):
             self._sort()
+        alive = int(np.count_nonzero(there))
+        every = alive == len(self)
+        lengths = self._lengths.rows
+        mean = float(lengths.mean() if every else lengths.mean(where=there)) if alive else 0.0
+        found = []
+        for code in of_query(query):
+            places, times = self._postings(code)
+            if not every:
+                kept = there[places]
+                places, times = places[kept], times[kept]
+            weight = float(np.log1p((alive - len(places) + 0.5) / (len(places) + 0.5)))
+            damping = lengths[places]
+            damping *= K1 * B / max(mean, 1e-9)
+            damping += K1 * (1 - B)
+            damping += times
+            np.divide(times, damping, out=damping)
+            damping *= weight * (K1 + 1)
+            found.append(Term(places, damping, weight))
+        return found
 
     def scores(self, query: str, there: NDArray[np.bool_]) -> tuple[NDArray[np.float32], float]:
         """Return the BM25 score of every text, and what a text of common length with each word once would have.
@@ -61,61 +101,64 @@ class WordIndex:
             Scores of shape (n,), 0 where no word is shared; and the sum of the weights of the query's words, 0 if it
             has none.
         """
+        found = self.find(query, there)
         scores = np.zeros(len(self), np.float32)
-        alive = int(np.count_nonzero(there))
-        mean = float(self._lengths[there].mean()) if alive else 0.0
-        whole = 0.0
-        for term in dict.fromkeys(terms(query)):
-            places, counts = self._postings(term)
-            kept = there[places]
-            places, counts = places[kept], counts[kept]
-            weight = float(np.log1p((alive - len(places) + 0.5) / (len(places) + 0.5)))
-            whole += weight
-            if len(places):
-                damping = K1 * (1 - B + B * self._lengths[places] / max(mean, 1e-9))
-                scores[places] += (weight * (K1 + 1)) * counts / (counts + damping)
-        return scores, whole
+        for term in found:
+            scores[term.places] += term.gains
+        return scores, sum(term.weight for term in found)
 
-    def _postings(self, term: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Return the places that have a term, and how often each has it."""
-        number = self._numbers.get(term, -1)
+    def _postings(self, code: int) -> _Postings:
+        """Return the places that have a word, ascending, and how often each has it."""
+        number = int(np.searchsorted(self._codes, np.uint64(code)))
         span = slice(0, 0)
-        if 0 <= number < len(self._starts) - 1:
+        if number < len(self._codes) and self._codes[number] == code:
             span = slice(self._starts[number], self._starts[number + 1])
-        more = self._loose.word == number
-        return (
-            np.concatenate([self._sorted.place[span], self._loose.place[more]]),
-            np.concatenate([self._sorted.times[span], self._loose.times[more]]),
-        )
+        loose = _counted(self._loose_places.rows[self._loose_codes.rows == np.uint64(code)])
+        known = _Postings(self._sorted.place[span], self._sorted.times[span])
+        return known if not len(loose.place) else known.joined(loose)
 
     def _sort(self) -> None:
         """Sort the loose ones in."""
-        whole = self._sorted.joined(self._loose)
-        order = np.argsort(whole.word, kind="stable")
-        self._sorted = _Postings(whole.word[order], whole.place[order], whole.times[order])
-        self._starts = np.searchsorted(self._sorted.word, np.arange(len(self._numbers) + 1))
-        self._loose, self._loose_from = _Postings.of([], []), len(self)
+        if not len(self._loose_codes):
+            return
+        known = np.repeat(self._codes, np.diff(self._starts))
+        codes = self._loose_codes.rows
+        order = np.argsort(codes, kind="stable")
+        codes, places = codes[order], self._loose_places.rows[order]
+        first = np.concatenate([[True], (codes[1:] != codes[:-1]) | (places[1:] != places[:-1])])
+        times = np.diff(np.flatnonzero(first), append=len(codes)).astype(np.float32)
+        whole = self._sorted.joined(_Postings(places[first], times))
+        codes = np.concatenate([known, codes[first]])
+        order = np.argsort(codes, kind="stable")
+        codes = codes[order]
+        self._sorted = _Postings(whole.place[order], whole.times[order])
+        starts = np.flatnonzero(np.concatenate([[True], codes[1:] != codes[:-1]]))
+        self._codes, self._starts = codes[starts], np.append(starts, len(codes))
+        self._loose_codes, self._loose_places = Growing(np.uint64), Growing(np.int32)
+
+
+def scores_at(terms: list[Term], places: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return the BM25 scores of some texts, of shape (m,)."""
+    scores = np.zeros(len(places), np.float32)
+    for term in terms:
+        if len(term.places):
+            at = np.searchsorted(term.places, places).clip(max=len(term.places) - 1)
+            scores += np.where(term.places[at] == places, term.gains[at], np.float32(0))
+    return scores
 
 
 class _Postings(NamedTuple):
-    """Which word is at which place, and how often: three columns."""
+    """At which places a word is, and how often: two columns."""
 
-    word: NDArray[np.int64]
-    place: NDArray[np.int64]
+    place: NDArray[np.int32]
     times: NDArray[np.float32]
-
-    @classmethod
-    def of(cls, words: Sequence[int], places: NDArray[np.int64] | Sequence[int]) -> _Postings:
-        """Count words at places; both of shape (n,)."""
-        both = np.stack([np.asarray(words, np.int64), np.asarray(places, np.int64)])
-        width = int(both[1].max()) + 1 if both.size else 1
-        pairs, counts = np.unique(both[0] * width + both[1], return_counts=True)
-        return cls(pairs // width, pairs % width, counts.astype(np.float32))
 
     def joined(self, other: _Postings) -> _Postings:
         """Return the rows of both."""
-        return _Postings(
-            np.concatenate([self.word, other.word]),
-            np.concatenate([self.place, other.place]),
-            np.concatenate([self.times, other.times]),
-        )
+        return _Postings(np.concatenate([self.place, other.place]), np.concatenate([self.times, other.times]))
+
+
+def _counted(places: NDArray[np.int32]) -> _Postings:
+    """Count places, each named as often as it has the word."""
+    place, times = np.unique(places, return_counts=True)
+    return _Postings(place, times.astype(np.float32))

@@ -47,12 +47,17 @@ def words(text: str) -> list[str]:
 
 def terms(text: str) -> list[str]:
     """Return what a text can be found by: the stems of its words, in order, without stop words."""
-    return list(filter(None, map(_term, words(text))))
+    return terms_of(words(text))
 
 
-def canonical(text: str) -> str:
-    """Return what near-duplicates have in common: the stems in their order, without articles; "" if it has no words."""
-    return " ".join(filter(None, map(_said, words(text))))
+def terms_of(found: list[str]) -> list[str]:
+    """Return what a text can be found by whose words are known."""
+    return list(filter(None, map(_term, found)))
+
+
+def canonical(found: list[str]) -> str:
+    """Return what near-duplicates have in common: the stems in their order, without articles; "" if there are none."""
+    return " ".join(filter(None, map(_said, found)))
 
 
 @lru_cache(maxsize=100_000)

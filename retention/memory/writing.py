@@ -11,14 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlite_utils import Database
 
+from . import word_codes
 from .episode_rows import find as find_episode
+from .episode_rows import refuses_texts
 from .forgetting import purge_expired
+from .gate import FeedbackGate
 from .merge_key import of_content, of_words
 from .scope import Scope
 from .settings import as_json
 from .templates import TemplateDraft
 from .transition_rows import next_revision
 from .vectors import from_blobs, to_blobs
+from .words import words
 
 NEAR = 0.9
 """The least cosine at which texts of nearly the same words are one template."""
@@ -30,19 +34,21 @@ _NEAR_INDEX = "INDEXED BY templates_by_near_key"
 
 _INSERT = """
 INSERT INTO templates (
-    id, namespace, task, kind, merge_key, key, content, metadata, source, encoder, near_key, expires, pinned,
-    count, first_episode_id, last_episode_id, created, revision
+    id, namespace, task, kind, merge_key, key, content, metadata, source, encoder, near_key, words, expires, pinned,
+    status, count, first_episode_id, last_episode_id, created, revision
 ) VALUES (
-    :id, :namespace, :task, :kind, :merge_key, :key, :content, :metadata, :source, :encoder, :near_key, :expires,
-    :pinned, 1, :episode_id, :episode_id, :created, :revision
+    :id, :namespace, :task, :kind, :merge_key, :key, :content, :metadata, :source, :encoder, :near_key, :words,
+    :expires, :pinned, :status, 1, :episode_id, :episode_id, :created, :revision
 )
 """
 
-# Seen once more: who wrote it first stays, a pin stays, and the longer time holds.
+# Seen once more: who wrote it first stays, a pin stays, and the longer time holds. What was kept from use is freed only
+# by an episode that went well: to say it again is no evidence.
 _SEEN_AGAIN = """
 UPDATE templates SET
     count = count + 1,
     pinned = max(pinned, :pinned),
+    status = CASE WHEN :earned THEN 'active' ELSE status END,
     expires = CASE WHEN expires IS NULL OR :expires IS NULL THEN NULL ELSE max(expires, :expires) END,
     last_episode_id = :episode_id,
     revision = :revision
@@ -60,12 +66,14 @@ class WriteReport:
         offered: how many drafts.
         kept: how many became new templates.
         merged: how many were there already, in these words or nearly; ``kept + merged`` is ``offered``.
+        quarantined: how many of those kept are not recalled, since the gate refuses the episode they came from.
     """
 
     ids: tuple[int, ...]
     offered: int
     kept: int
     merged: int
+    quarantined: int = 0
 
     @classmethod
     def of(cls, parts: Iterable[WriteReport]) -> WriteReport:
@@ -76,6 +84,7 @@ class WriteReport:
             offered=sum(part.offered for part in parts),
             kept=sum(part.kept for part in parts),
             merged=sum(part.merged for part in parts),
+            quarantined=sum(part.quarantined for part in parts),
         )
 
 
@@ -118,14 +127,19 @@ class _Known:
         return number
 
 
-def write(db: Database, namespace: str, drafts: Sequence[TemplateDraft]) -> WriteReport:
-    """Write templates, each with its key, in the order they come."""
+def write(db: Database, namespace: str, drafts: Sequence[TemplateDraft], gate: FeedbackGate) -> WriteReport:
+    """Write templates, each with its key, in the order they come; what a refused episode noted is kept from use."""
     revision, now = next_revision(db), time.time()
     purge_expired(db, Scope(namespace))
-    for episode_id in {draft.episode_id for draft in drafts} - {None}:
-        find_episode(db, Scope(namespace), str(episode_id))
-    scopes = [Scope(namespace, draft.task or "", draft.kind) for draft in drafts]
-    rows = [_row(draft, scope, revision, now) for draft, scope in zip(drafts, scopes, strict=True)]
+    refused: dict[str | None, bool] = {}
+    for episode_id in {draft.episode_id for draft in drafts if draft.episode_id is not None}:
+        refused[episode_id] = refuses_texts(find_episode(db, Scope(namespace), episode_id), gate)
+    places = {(draft.task or "", draft.kind): Scope(namespace, draft.task or "", draft.kind) for draft in drafts}
+    scopes = [places[draft.task or "", draft.kind] for draft in drafts]
+    rows = [
+        _row(draft, scope, revision, now, refused.get(draft.episode_id))
+        for draft, scope in zip(drafts, scopes, strict=True)
+    ]
     known = {}
     for scope in dict.fromkeys(scopes):
         members = [row for row, at in zip(rows, scopes, strict=True) if at == scope]
@@ -145,7 +159,8 @@ def write(db: Database, namespace: str, drafts: Sequence[TemplateDraft]) -> Writ
         ids.append(number)
     db.conn.executemany(_INSERT, fresh)
     db.conn.executemany(_SEEN_AGAIN, again)
-    return WriteReport(ids=tuple(ids), offered=len(drafts), kept=len(fresh), merged=len(again))
+    kept_back = sum(row["status"] != "active" for row in fresh)
+    return WriteReport(ids=tuple(ids), offered=len(drafts), kept=len(fresh), merged=len(again), quarantined=kept_back)
 
 
 def _check_widths(db: Database, scope: Scope, rows: Sequence[dict[str, Any]]) -> None:
@@ -165,23 +180,27 @@ def _check_widths(db: Database, scope: Scope, rows: Sequence[dict[str, Any]]) ->
             )
 
 
-def _row(draft: TemplateDraft, scope: Scope, revision: int, now: float) -> dict[str, Any]:
+def _row(draft: TemplateDraft, scope: Scope, revision: int, now: float, refused: bool | None) -> dict[str, Any]:
     assert draft.key is not None, "the store gives every draft its key"
     (key,) = to_blobs(draft.key[None])
+    found = words(draft.content)
     return {
         "namespace": scope.namespace,
         "task": scope.task,
         "kind": scope.kind,
         "merge_key": of_content(key, draft.content.encode()),
-        "near_key": of_words(draft.content),
+        "near_key": of_words(found),
         "key": key,
         "content": draft.content,
-        "metadata": as_json(dict(draft.metadata), "metadata"),
+        "words": word_codes.to_blob(found),
+        "metadata": as_json(dict(draft.metadata), "metadata") if draft.metadata else "{}",
         "source": draft.source,
         "encoder": draft.encoder,
         "episode_id": draft.episode_id,
         "expires": draft.ttl and now + draft.ttl,
         "pinned": draft.pinned,
+        "status": "quarantined" if refused else "active",
+        "earned": refused is False,
         "created": now,
         "revision": revision,
     }

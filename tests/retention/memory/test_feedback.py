@@ -40,6 +40,20 @@ def test_late_feedback_opens_the_gate_again(draft: Draft, steps: Steps, path: Pa
         assert done.gate.signed == pytest.approx(0.3)
 
 
+def test_each_source_has_one_voice(draft: Draft) -> None:
+    with EpisodicMemory.open(None) as memory:
+        done = memory.commit_episode(draft(0.0))
+        (note,) = memory.write([TemplateDraft(content="a note", key=np.ones(2))], namespace="alice")
+        receipt = memory.recall(np.ones(2), namespace="alice").receipt_id
+        assert note and receipt
+        for name, rating in (("user", 1.0), ("mallory", -1.0), ("mallory", -1.0), ("mallory", -1.0), ("nurse", 0.6)):
+            memory.feedback(done.episode_id, namespace="alice", rating=rating, source=name)
+            told = memory.update_outcome(receipt, namespace="alice", rating=rating, source=name)
+        assert memory.episode(done.episode_id, namespace="alice").rating == pytest.approx(0.2)
+        assert told.gate.signed == pytest.approx(0.2)
+        assert memory.verify() == []
+
+
 def test_the_gate_is_decided_anew_with_what_came_before_the_episode(draft: Draft) -> None:
     with EpisodicMemory.open(None) as memory:
         first = memory.commit_episode(draft(-1.0))

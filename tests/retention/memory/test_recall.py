@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retention import EpisodicMemory, TemplateDraft
+from retention.memory import word_codes
 from retention.memory.ranking import RankingConfig, fused, says_the_same, scored, tokens, with_neighbours
 from retention.memory.vector_rows import VectorRows, highest, unit
 from retention.memory.word_index import K1, B, WordIndex
-from retention.memory.words import terms
+from retention.memory.words import terms, words
 
 TEXTS = [
     "Maya keeps bees on the roof",
@@ -51,16 +52,20 @@ def naive_bm25(texts: list[str], query: str) -> list[float]:
     split = [terms(text) for text in texts]
     mean = sum(map(len, split)) / max(len(split), 1)
     scores = []
-    for words in split:
+    for said in split:
         score = 0.0
         for term in set(terms(query)):
             holding = sum(term in other for other in split)
             idf = np.log(1 + (len(split) - holding + 0.5) / (holding + 0.5))
-            times = words.count(term)
+            times = said.count(term)
             if times:
-                score += idf * times * (K1 + 1) / (times + K1 * (1 - B + B * len(words) / mean))
+                score += idf * times * (K1 + 1) / (times + K1 * (1 - B + B * len(said) / mean))
         scores.append(score)
     return scores
+
+
+def add(index: WordIndex, texts: list[str]) -> None:
+    index.add(*word_codes.from_blobs([word_codes.to_blob(words(text)) for text in texts]))
 
 
 sentences = st.lists(st.sampled_from(["bee", "tree", "door", "key", "red", "blue", "train"]), max_size=6).map(" ".join)
@@ -71,10 +76,10 @@ sentences = st.lists(st.sampled_from(["bee", "tree", "door", "key", "red", "blue
 def test_words_are_scored_as_the_formula_says(texts: list[str], query: str, data: st.DataObject) -> None:
     index = WordIndex()
     cut = data.draw(st.integers(0, len(texts)))
-    index.add(texts[:cut])
+    add(index, texts[:cut])
     if data.draw(st.booleans()):
         index._sort()
-    index.add(texts[cut:])
+    add(index, texts[cut:])
     there = np.array(data.draw(st.lists(st.booleans(), min_size=len(texts), max_size=len(texts))))
     scores, whole = index.scores(query, there)
     kept = [text for text, is_there in zip(texts, there, strict=True) if is_there]
@@ -84,14 +89,18 @@ def test_words_are_scored_as_the_formula_says(texts: list[str], query: str, data
 
 
 def test_many_words_are_sorted_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("retention.memory.word_index._LOOSE", 3)
     one, other = WordIndex(), WordIndex()
     texts = [f"word{i % 7} word{i % 3} common" for i in range(50)]
-    for text in texts:
-        one.add([text])
-    other.add(texts)
-    assert one._loose_from > 40
     there = np.ones(50, np.bool_)
+    add(other, texts)
+    wanted = other.scores("word1", there)[0]
+    assert len(other._sorted.place) == 0
+    monkeypatch.setattr("retention.memory.word_index._LOOSE", 3)
+    for number, text in enumerate(texts, start=1):
+        add(one, [text])
+        one.scores("word1", there[:number])
+    assert len(one._sorted.place) > 100
+    np.testing.assert_allclose(one.scores("word1", there)[0], wanted, rtol=1e-6)
     for query in ("word1 common", "word6", "nothing"):
         np.testing.assert_allclose(one.scores(query, there)[0], other.scores(query, there)[0], rtol=1e-6)
 
