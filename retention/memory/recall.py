@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlite_utils import Database
 
+from .pool import pool
 from .ranking import RankingConfig, fused, says_the_same, scored, tokens, with_neighbours
 from .scope import Scope
 from .shelf import Shelf
 from .template_rows import find_many
 from .templates import Template
 from .vector_rows import highest, unit
+from .word_index import scores_at
 
 K_LIMIT = 1000
 """The most templates that one recall returns."""
@@ -96,14 +98,33 @@ def search(db: Database, shelves: list[Shelf], asked: Question, namespace: str, 
     Raises:
         ValueError: if only a vector is given, and there are templates but none of its width.
     """
-    found = [_relevance(shelf, asked, config) for shelf in shelves]
-    ids = np.concatenate([shelf.ids for shelf in shelves])
-    relevance = np.concatenate(found)
+    hits, more = _search(db, shelves, asked, namespace, config, everywhere=False)
+    if more and len(hits) < min(asked.k, K_LIMIT):
+        hits, _ = _search(db, shelves, asked, namespace, config, everywhere=True)
+    return hits
+
+
+def _search(
+    db: Database, shelves: list[Shelf], asked: Question, namespace: str, config: RankingConfig, *, everywhere: bool
+) -> tuple[list[Hit], bool]:
+    """Return what is found, and whether there may be more that was not looked at."""
+    ids, relevance = [np.zeros(0, np.int64)], [np.zeros(0, np.float32)]
+    size = 0
+    for shelf in shelves:
+        chosen = shelf.chosen(asked.task, asked.kinds)
+        places = pool(shelf, asked.text, asked.vector, chosen, everywhere)
+        ids.append(shelf.ids[places])
+        relevance.append(_relevance(shelf, chosen, places, asked, config))
+        size += int(np.count_nonzero(chosen))
+    numbers, relevant = np.concatenate(ids), np.concatenate(relevance)
+    if asked.text is None and size and not (relevant > -np.inf).any():
+        _refuse_width(shelves, asked)
     floor = -np.inf if asked.text is None else max(config.floor, 1e-6)
-    relevance[relevance < floor] = -np.inf
+    relevant[relevant < floor] = -np.inf
+    more = len(numbers) < size and bool((relevant > -np.inf).all())
     hits: list[Hit] = []
     left = asked.max_tokens
-    for hit in _candidates(db, ids, relevance, asked, namespace, config):
+    for hit in _candidates(db, numbers, relevant, asked, namespace, config):
         content = hit.template.content or ""
         if asked.text is not None and any(_repeats(hit.template, shown.template) for shown in hits):
             continue
@@ -114,38 +135,34 @@ def search(db: Database, shelves: list[Shelf], asked: Question, namespace: str, 
         hits.append(hit)
         if len(hits) == min(asked.k, K_LIMIT):
             break
-    return hits
+    return hits, more
 
 
-def _relevance(shelf: Shelf, asked: Question, config: RankingConfig) -> NDArray[np.float32]:
-    chosen = shelf.chosen(asked.task, asked.kinds)
-    found = np.full(len(shelf), -np.inf, np.float32)
-    cosines, common = np.full(len(shelf), np.nan, np.float32), 0.0
+def _refuse_width(shelves: list[Shelf], asked: Question) -> None:
+    found = [shelf.width[shelf.chosen(asked.task, asked.kinds)] for shelf in shelves]
+    widths = np.unique(np.concatenate(found)).tolist()
+    got = 0 if asked.vector is None else len(asked.vector)
+    raise ValueError(f"vector must have the width of the templates, {widths}, got {got}")
+
+
+def _relevance(
+    shelf: Shelf, chosen: NDArray[np.bool_], places: NDArray[np.int64], asked: Question, config: RankingConfig
+) -> NDArray[np.float32]:
+    """Return the relevance of what is at some places of a shelf; minus infinity for what cannot be compared."""
+    cosines, common = np.full(len(places), np.nan, np.float32), 0.0
     if asked.vector is not None and (held := shelf.vectors.get(len(asked.vector))) is not None:
         query = unit(asked.vector)
-        places = shelf.places(len(asked.vector))
-        if len(places) == len(shelf):
-            cosines = held.cosines(query)
-        else:
-            cosines[places] = held.cosines(query)
+        cosines = shelf.cosines(query, places)
         common = max(0.0, float(held.mean @ query))
         if asked.encoder is not None:
-            cosines[shelf.encoder != shelf.number_of(asked.encoder)] = np.nan
+            cosines[shelf.encoder[places] != shelf.number_of(asked.encoder)] = np.nan
     if asked.text is None:
-        comparable = chosen & ~np.isnan(cosines)
-        found[comparable] = cosines[comparable]
-        if not comparable.any() and chosen.any():
-            widths = sorted(set(shelf.width[chosen].tolist()))
-            raise ValueError(f"vector must have the width of the templates, {widths}, got {_width(asked)}")
-        return found
-    words, whole = shelf.words.scores(asked.text, chosen)
+        return np.nan_to_num(cosines, nan=-np.inf)
+    terms = shelf.words.find(asked.text, chosen)
+    words, whole = scores_at(terms, places, len(shelf)), sum(term.weight for term in terms)
     relevance = fused(words, whole, cosines, common, config.words)
-    found[chosen] = relevance[chosen]
-    return with_neighbours(found, shelf.group, shelf.order, config.neighbours)
-
-
-def _width(asked: Question) -> int:
-    return 0 if asked.vector is None else len(asked.vector)
+    order, runs = shelf.runs(places)
+    return with_neighbours(relevance, runs, order, config.neighbours)
 
 
 def _candidates(

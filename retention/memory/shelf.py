@@ -18,7 +18,7 @@ from .growing import Growing
 from .scope import Scope
 from .templates import TRANSITION
 from .transition_rows import current_revision
-from .vector_rows import VectorRows
+from .vector_rows import VectorRows, highest
 from .vectors import from_blobs
 from .word_index import WordIndex
 
@@ -46,13 +46,14 @@ class Shelf:
         self._groups: dict[tuple[str, str], int] = {}
         self._group = Growing(np.int32)
         self._names: dict[str, int] = {}
-        self._encoder, self._width = Growing(np.int32), Growing(np.int32)
+        self._encoder, self._width, self._row = Growing(np.int32), Growing(np.int32), Growing(np.int64)
         self.vectors: dict[int, VectorRows] = {}
         self._places: dict[int, Growing] = {}
         self.words = WordIndex()
         self._by_id: NDArray[np.int64] = np.zeros(0, np.int64)
         self._sorted_ids: NDArray[np.int64] = np.zeros(0, np.int64)
         self._order: NDArray[np.int64] | None = None
+        self._position: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -82,9 +83,64 @@ class Shelf:
         """The width of its vector, of shape (n,)."""
         return self._width.rows
 
-    def places(self, width: int) -> NDArray[np.int64]:
-        """Return the places of the rows of :attr:`vectors` of a width, ascending."""
-        return self._places[width].rows
+    def cosines(self, query: NDArray[np.float32], places: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the cosines of a query of length 1 with what is at some places, nan where the width is another.
+
+        Args:
+            query: of shape (d,); there are vectors of this width.
+            places: of shape (m,).
+        """
+        held = self.vectors[len(query)]
+        found: NDArray[np.float32] = np.full(len(places), np.nan, np.float32)
+        alike = self.width[places] == len(query)
+        rows = self._row.rows[places[alike]]
+        found[alike] = held.cosines(query, rows) if 4 * len(rows) < len(held) else held.cosines(query)[rows]
+        return found
+
+    def nearest(self, query: NDArray[np.float32], k: int, chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Return about k of the chosen places with the greatest cosine with a query of length 1, in no order.
+
+        Where few are chosen, what lies farther off may be missing; they are not fewer than k unless there are no more.
+        """
+        held, asked = self.vectors[len(query)], k
+        places: NDArray[np.int64] = self._places[len(query)].rows
+        while asked < len(held) // 16:
+            found = places[held.nearest(query, asked)]
+            found = found[chosen[found]]
+            if len(found) >= k // 2:
+                return found
+            asked *= 8
+        cosines = np.where(chosen[places], held.cosines(query), np.float32(-np.inf))
+        return places[highest(cosines, k)]
+
+    def with_those_beside(self, places: NDArray[np.int64], reach: int) -> NDArray[np.int64]:
+        """Return places, ascending, and those that were written up to so many before and after each."""
+        position = self._positions[places]
+        near = (position[:, None] + np.arange(-reach, reach + 1)).clip(0, len(self.order) - 1)
+        return np.unique(np.concatenate([places, self.order[near.ravel()]]))
+
+    def runs(self, places: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """Return the order in which some places were written, and the run of neighbours each is in.
+
+        Returns:
+            The numbers of the places in that order, and the number of the run of each place, both of shape (m,). Two
+            that follow each other in one run were written one after the other, in one task and kind.
+        """
+        position = self._positions[places]
+        order = np.argsort(position, kind="stable")
+        group, position = self.group[places[order]], position[order]
+        begins = (np.diff(position, prepend=-2) != 1) | (np.diff(group, prepend=-1) != 0)
+        runs = np.empty(len(places), np.int32)
+        runs[order] = np.cumsum(begins)
+        return order, runs
+
+    @property
+    def _positions(self) -> NDArray[np.int64]:
+        """Where each place stands in :attr:`order`; 0 for what is not there."""
+        if self._position is None:
+            self._position = np.zeros(len(self), np.int64)
+            self._position[self.order] = np.arange(len(self.order))
+        return self._position
 
     def refresh(self, db: Database) -> None:
         """Take in what changed since the last time."""
@@ -107,7 +163,7 @@ class Shelf:
         self._sort_by_id()
         if dropped:
             self._drop_absent(db)
-        self._revision, self._order = revision, None
+        self._revision, self._order, self._position = revision, None, None
 
     def chosen(self, task: str | None, kinds: frozenset[str] | None) -> NDArray[np.bool_]:
         """Return which places are there and of a task and of certain kinds, bool of shape (n,)."""
@@ -159,11 +215,14 @@ class Shelf:
         if not fresh.all():
             keys, words = tuple(compress(keys, fresh)), tuple(compress(words, fresh))
             ids, encoder = tuple(compress(ids, fresh)), encoder[fresh]
-        start, widths = len(self), np.array([len(key) // 4 for key in keys], np.int32)
+        start, row = len(self), np.zeros(len(keys), np.int64)
+        widths = np.array([len(key) // 4 for key in keys], np.int32)
         for width in np.unique(widths).tolist():
             at = np.flatnonzero(widths == width)
             some = keys if len(at) == len(keys) else [keys[i] for i in at]
-            self.vectors.setdefault(width, VectorRows(width)).add(from_blobs(some))
+            held = self.vectors.setdefault(width, VectorRows(width))
+            row[at] = np.arange(len(held), len(held) + len(at))
+            held.add(from_blobs(some))
             self._places.setdefault(width, Growing(np.int64)).extend(start + at)
         self.words.add(*word_codes.from_blobs(words))
         self._ids.extend(np.array(ids, np.int64))
@@ -171,6 +230,7 @@ class Shelf:
         self._group.extend(np.full(len(ids), group, np.int32))
         self._encoder.extend(encoder)
         self._width.extend(widths)
+        self._row.extend(row)
 
     def _find(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the latest place of each template among those that were here before; -1 where it has none."""

@@ -16,7 +16,6 @@ from .templates import Template
 from .transition_rows import next_revision
 from .vectors import from_blobs
 
-
 # With the record of its source beside each.
 _SELECT = """
 SELECT templates.*, total AS source_total, square AS source_square, weight AS source_weight

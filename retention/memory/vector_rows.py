@@ -7,7 +7,16 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import MissingExtraError
+from ..index.choose import choose_tier, new_table
+from ..index.table import VectorTable
 from .growing import Growing
+
+SCAN_FROM = 32_768
+"""From how many rows on an index finds the nearest, not a product with every row: it needs torch, seconds to import."""
+
+TRAINED_FROM = 4_000_000
+"""From how many rows on that index is a trained one, where faiss is installed: making it takes minutes."""
 
 _FEW = 20  # rows of zeros that are counted in with the mean
 
@@ -23,6 +32,8 @@ class VectorRows:
     def __init__(self, width: int) -> None:
         self._rows = Growing(np.float32, (width,))
         self._sum = np.zeros(width)
+        self._table: VectorTable | None = None
+        self._room = 0
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -38,9 +49,38 @@ class VectorRows:
         self._sum += rows.sum(axis=0, dtype=np.float64)
         self._rows.extend(rows)
 
-    def cosines(self, query: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the cosines of a query of length 1 with all rows."""
-        found: NDArray[np.float32] = self._rows.rows @ query
+    def nearest(self, query: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+        """Return the numbers of about the k rows with the greatest cosine with a query of length 1, in no order.
+
+        Of many rows an index proposes them: the tiers that the retention layer uses too. It is made when it is first
+        asked and follows what is added.
+        """
+        if len(self) < SCAN_FROM:
+            return highest(self.cosines(query), k)
+        table = self._current_table()
+        _, found = table.search(query[None], k, self._rows.rows)
+        rows: NDArray[np.int64] = found[0][found[0] >= 0]
+        return rows
+
+    def _current_table(self) -> VectorTable:
+        """Return the index with every row in it; one for twice as many rows is made when it is full."""
+        if self._table is None or self._room < len(self):
+            self._room, width = 2 * len(self), self._rows.rows.shape[1]
+            tier = choose_tier(len(self), dense_below=SCAN_FROM, trained_from=TRAINED_FROM)
+            try:
+                self._table = new_table(tier, self._room, width)
+            except MissingExtraError:
+                self._table = new_table("scan", self._room, width)
+        if len(self._table) < len(self):
+            fresh = np.arange(len(self._table), len(self))
+            self._table.put(fresh, self._rows.rows[fresh[0] :])
+        return self._table
+
+    def cosines(self, query: NDArray[np.float32], some: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
+        """Return the cosines of a query of length 1 with all rows, or with some of them by their numbers."""
+        rows = self._rows.rows
+        # Of a few the threads of a product would wait for each other longer than they work.
+        found: NDArray[np.float32] = rows @ query if some is None else np.einsum("nd,d->n", rows[some], query)
         np.clip(found, -1, 1, out=found)
         return found
 

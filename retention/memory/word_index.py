@@ -6,32 +6,52 @@ counts are those of the texts at hand, so what one namespace holds does not show
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .growing import Growing
+from .vector_rows import highest
 from .word_codes import of_query
 
 K1 = 1.2
 B = 0.75
 
+_AHEAD = 32  # for each of the best
 _LOOSE = 20_000  # how many words may wait beside the sorted ones, where these are few
 
 
-class Term(NamedTuple):
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Term:
     """A word of a query, among the texts that count.
 
     Attributes:
         places: the texts that have it, ascending, of shape (m,).
-        gains: what it adds to the BM25 score of each, of shape (m,).
+        times: how often each has it, of shape (m,).
+        lengths: how many words each place has, of shape (n,).
+        mean: how many words a text has that counts.
         weight: what it adds to a text of common length that has it once; it never adds more than ``K1 + 1`` times this.
     """
 
     places: NDArray[np.int32]
-    gains: NDArray[np.float32]
+    times: NDArray[np.float32]
+    lengths: NDArray[np.float32]
+    mean: float
     weight: float
+
+    def gains(self, some: slice | NDArray[np.int64] = slice(None)) -> NDArray[np.float32]:
+        """Return what the word adds to the score of its texts, or of some of them by their numbers among these."""
+        times = self.times[some]
+        damping = self.lengths[self.places[some]]
+        damping *= K1 * B / max(self.mean, 1e-9)
+        damping += K1 * (1 - B)
+        damping += times
+        np.divide(times, damping, out=damping)
+        damping *= self.weight * (K1 + 1)
+        return damping
 
 
 @final
@@ -81,31 +101,8 @@ class WordIndex:
                 kept = there[places]
                 places, times = places[kept], times[kept]
             weight = float(np.log1p((alive - len(places) + 0.5) / (len(places) + 0.5)))
-            damping = lengths[places]
-            damping *= K1 * B / max(mean, 1e-9)
-            damping += K1 * (1 - B)
-            damping += times
-            np.divide(times, damping, out=damping)
-            damping *= weight * (K1 + 1)
-            found.append(Term(places, damping, weight))
+            found.append(Term(places=places, times=times, lengths=lengths, mean=mean, weight=weight))
         return found
-
-    def scores(self, query: str, there: NDArray[np.bool_]) -> tuple[NDArray[np.float32], float]:
-        """Return the BM25 score of every text, and what a text of common length with each word once would have.
-
-        Args:
-            query: what is looked for.
-            there: which places count, bool of shape (n,).
-
-        Returns:
-            Scores of shape (n,), 0 where no word is shared; and the sum of the weights of the query's words, 0 if it
-            has none.
-        """
-        found = self.find(query, there)
-        scores = np.zeros(len(self), np.float32)
-        for term in found:
-            scores[term.places] += term.gains
-        return scores, sum(term.weight for term in found)
 
     def _postings(self, code: int) -> _Postings:
         """Return the places that have a word, ascending, and how often each has it."""
@@ -137,13 +134,60 @@ class WordIndex:
         self._loose_codes, self._loose_places = Growing(np.uint64), Growing(np.int32)
 
 
-def scores_at(terms: list[Term], places: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return the BM25 scores of some texts, of shape (m,)."""
+def best_places(terms: list[Term], size: int, k: int) -> NDArray[np.int64]:
+    """Return the k texts with the highest scores above 0, in no order.
+
+    Words that so many texts have that they cannot lift one of their own above the k best, which rarer words found, are
+    looked up for what those found alone: the rule of H. Turtle and J. Flood, "Query evaluation: strategies and
+    optimizations", 1995, a word at a time. Where very many could still be among the best, those that are ahead are
+    taken.
+
+    Args:
+        terms: the words of the query.
+        size: how many texts there are.
+        k: how many are wanted.
+    """
+    scores = np.zeros(size, np.float32)
+    rare_first = sorted(terms, key=lambda term: len(term.places))
+    left = sum((K1 + 1) * term.weight for term in terms)
+    for number, term in enumerate(rare_first):
+        if number and len(term.places) > k:
+            met = np.flatnonzero(scores)
+            if len(met) >= k and (least := _kth(scores[met], k)) >= left:
+                met = met[scores[met] >= least - left]
+                if len(met) > _AHEAD * k:
+                    met = np.sort(met[highest(scores[met], _AHEAD * k)])
+                return met[highest(scores[met] + scores_at(rare_first[number:], met, size), k)]
+        scores[term.places] += term.gains()
+        left -= (K1 + 1) * term.weight
+    met = np.flatnonzero(scores)
+    return met[highest(scores[met], k)]
+
+
+def _kth(scores: NDArray[np.float32], k: int) -> float:
+    """Return the k-th highest of at least k scores."""
+    return float(np.partition(scores, len(scores) - k)[len(scores) - k])
+
+
+def scores_at(terms: list[Term], places: NDArray[np.int64], size: int) -> NDArray[np.float32]:
+    """Return the BM25 scores of some texts, of shape (m,).
+
+    Args:
+        terms: the words of the query.
+        places: the texts, ascending.
+        size: how many texts there are in all.
+    """
+    if len(places) > size // 8:
+        every = np.zeros(size, np.float32)
+        for term in terms:
+            every[term.places] += term.gains()
+        found: NDArray[np.float32] = every[places]
+        return found
     scores = np.zeros(len(places), np.float32)
     for term in terms:
         if len(term.places):
             at = np.searchsorted(term.places, places).clip(max=len(term.places) - 1)
-            scores += np.where(term.places[at] == places, term.gains[at], np.float32(0))
+            scores += np.where(term.places[at] == places, term.gains(at), np.float32(0))
     return scores
 
 
