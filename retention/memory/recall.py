@@ -11,8 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlite_utils import Database
 
+from .background import Background, background_of
 from .pool import pool
-from .ranking import RankingConfig, fused, says_the_same, scored, tokens, with_neighbours
+from .ranking import (
+    RankingConfig,
+    common_words,
+    fused,
+    preferring,
+    says_the_same,
+    scored,
+    tokens,
+    with_neighbours,
+)
 from .scope import Scope
 from .shelf import Shelf
 from .template_rows import find_many
@@ -148,21 +158,31 @@ def _refuse_width(shelves: list[Shelf], asked: Question) -> None:
 def _relevance(
     shelf: Shelf, chosen: NDArray[np.bool_], places: NDArray[np.int64], asked: Question, config: RankingConfig
 ) -> NDArray[np.float32]:
-    """Return the relevance of what is at some places of a shelf; minus infinity for what cannot be compared."""
-    cosines, common = np.full(len(places), np.nan, np.float32), 0.0
+    """Return the relevance of what is at some places of a shelf; minus infinity for what cannot be compared.
+
+    Where nothing is as relevant to a text as the best would be by chance, that is minus infinity for all.
+    """
+    alike = np.full(len(places), np.nan, np.float32)
+    background: Background | None = None
     if asked.vector is not None and (held := shelf.vectors.get(len(asked.vector))) is not None:
-        query = unit(asked.vector)
-        cosines = shelf.cosines(query, places)
-        common = max(0.0, float(held.mean @ query))
+        query, nothing, scale = unit(asked.vector), 0.0, 1.0
+        if asked.text is not None:
+            background = background_of(held)
+            query, nothing, scale = background.direction(query)
+        alike = (shelf.cosines(query, places) - np.float32(nothing)) / np.float32(scale)
         if asked.encoder is not None:
-            cosines[shelf.encoder[places] != shelf.number_of(asked.encoder)] = np.nan
+            alike[shelf.encoder[places] != shelf.number_of(asked.encoder)] = np.nan
     if asked.text is None:
-        return np.nan_to_num(cosines, nan=-np.inf)
-    terms = shelf.words.find(asked.text, chosen)
+        return np.nan_to_num(alike, nan=-np.inf)
+    terms, count = shelf.words.find(asked.text, chosen), int(np.count_nonzero(chosen))
     words, whole = scores_at(terms, places, len(shelf)), sum(term.weight for term in terms)
-    relevance = fused(words, whole, cosines, common, config.words)
     order, runs = shelf.runs(places)
-    return with_neighbours(relevance, runs, order, config.neighbours)
+    relevance = with_neighbours(fused(words, whole, alike, config.words), runs, order, config.neighbours)
+    relevance = preferring(relevance, common_words(terms, count, places, len(shelf)), config.names)
+    by_chance = None if background is None or np.isnan(alike).all() else background.best_by_chance(count)
+    if len(places) and relevance.max() < config.level(by_chance):
+        relevance[:] = -np.inf
+    return relevance
 
 
 def _candidates(

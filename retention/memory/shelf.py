@@ -189,15 +189,15 @@ class Shelf:
 
     def _tasks_and_kinds(self, db: Database) -> list[tuple[str, str]]:
         """Return what tasks and kinds there are, by leaps through the index: the rows are not looked at."""
+        query = f"SELECT task, kind FROM templates WHERE {self._scope.where} AND {{}} ORDER BY task, kind LIMIT 1"
+        # One leap to the next kind of the task, else one to the next task: a comparison of the pair would be a walk.
+        leaps = [query.format("task = :last_task AND kind > :last_kind"), query.format("task > :last_task")]
         found = []
-        query = (
-            f"SELECT task, kind FROM templates WHERE {self._scope.where} AND (task, kind) > (:last_task, :last_kind) "
-            "ORDER BY task, kind LIMIT 1"
-        )
         last: tuple[str, str] | None = ("", "")
         while last is not None:
             values = self._scope.bind(last_task=last[0], last_kind=last[1])
-            last = db.conn.execute(query, values).fetchone()
+            rows = (db.conn.execute(leap, values).fetchone() for leap in leaps)
+            last = next((row for row in rows if row is not None), None)
             if last is not None and (last[1] == TRANSITION) == self._transitions:
                 found.append(last)
         return found
