@@ -76,6 +76,7 @@ from .memory.importing import Imported as Imported
 from .memory.ranking import RankingConfig as RankingConfig
 from .memory.recall import Hit as Hit
 from .memory.recall import Recall as Recall
+from .memory.receipts import Receipt as Receipt
 from .memory.reembedding import Reembedded as Reembedded
 from .memory.ridge import Refitted as Refitted
 from .memory.store import EpisodicMemory as EpisodicMemory
@@ -135,6 +136,7 @@ __all__ = [
     "RankingConfig",
     "ReadInfo",
     "Recall",
+    "Receipt",
     "Reembedded",
     "Refitted",
     "RetentionBlock",

@@ -30,6 +30,17 @@ def is_template(id: str) -> bool:
     return id.isascii() and id.isdigit() and len(id) < 19
 
 
+def is_receipt(memory: EpisodicMemory, id: str, namespace: str) -> bool:
+    """Tell a receipt's id from an episode's, which looks the same."""
+    from ..errors import NotFoundError
+
+    try:
+        memory.receipt(id, namespace=namespace)
+    except NotFoundError:
+        return False
+    return True
+
+
 def namespaces(memory: EpisodicMemory, wanted: str | None) -> list[str]:
     """Return the namespaces of a file, or the one that is wanted.
 
@@ -51,7 +62,7 @@ def namespaces(memory: EpisodicMemory, wanted: str | None) -> list[str]:
 
 
 def holder(memory: EpisodicMemory, wanted: str | None, id: str) -> str:
-    """Return the namespace that has a template or an episode.
+    """Return the namespace that has a template, an episode or a receipt.
 
     Raises:
         NotFoundError: if none has it, or not the one that is wanted.
@@ -62,13 +73,12 @@ def holder(memory: EpisodicMemory, wanted: str | None, id: str) -> str:
         try:
             if is_template(id):
                 memory.get(int(id), namespace=name)
-            else:
+            elif not is_receipt(memory, id, name):
                 memory.episode(id, namespace=name)
         except NotFoundError:
             continue
         return name
-    what = "template" if is_template(id) else "episode"
-    option = "" if what == "template" else " --episodes"
+    what, option = ("template", "") if is_template(id) else ("episode or receipt", " --episodes")
     raise NotFoundError(f"{memory.path}: no {what} {id}; list them with: holdfast memory list {memory.path}{option}")
 
 

@@ -7,7 +7,7 @@ import json
 import click
 
 from .changing_commands import compact, export, forget, import_, reembed
-from .command_arguments import holder, in_file, of_namespace, with_json
+from .command_arguments import holder, in_file, is_receipt, of_namespace, with_json
 from .looking_commands import list_, search, show, stats, verify
 
 
@@ -27,14 +27,19 @@ for _command in (list_, show, search, stats, verify, forget, export, import_, re
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @in_file
-@click.argument("episode_id")
+@click.argument("id")
 @click.argument("rating", metavar="up|down")
 @of_namespace
+@click.option("--feedback-id", help="A name for this rating: the same one again changes nothing.")
+@click.option("--source", default="user", show_default=True, help="Who says it; what 'agent' says counts for little.")
 @with_json
-def feedback(file: str, episode_id: str, rating: str, namespace: str | None, as_json: bool) -> None:
-    """Rate an episode up or down, now or long after it: the memory decides anew what it is worth.
+def feedback(
+    file: str, id: str, rating: str, namespace: str | None, feedback_id: str | None, source: str, as_json: bool
+) -> None:
+    """Rate an episode, or the answer that a receipt was written for, now or long after it.
 
-    A number from -1 to 1 says it in between.
+    The memory decides anew what it is worth, and what was recalled for it. A number from -1 to 1 is between up and
+    down.
 
     \b
     Example:
@@ -45,16 +50,23 @@ def feedback(file: str, episode_id: str, rating: str, namespace: str | None, as_
     number = _as_rating(rating)
     # Reading comes first: a name that is mistyped must not make a file.
     with EpisodicMemory.open(file, mode="ro") as memory:
-        name = holder(memory, namespace, episode_id)
+        name = holder(memory, namespace, id)
+        by_receipt = is_receipt(memory, id, name)
     with EpisodicMemory.open(file) as memory:
-        done = memory.feedback(episode_id, namespace=name, rating=number)
-        rating_now = memory.episode(episode_id, namespace=name).rating
+        tell = memory.update_outcome if by_receipt else memory.feedback
+        done = tell(id, namespace=name, rating=number, feedback_id=feedback_id, source=source)
+        rating_now = None if done.episode_id is None else memory.episode(done.episode_id, namespace=name).rating
     if as_json:
-        row = {"episode_id": episode_id, "namespace": name, "rating": number, "gate": done.gate.signed}
-        click.echo(json.dumps(row | {"feedback_id": done.feedback_id, "applied": done.applied}))
-    else:
-        mean = "" if rating_now == number else f" (with the ratings before, the episode stands at {rating_now:+.2g})"
-        click.echo(f"rated {number:+g}; the gate is now {done.gate.signed:+.2f}{mean}")
+        row = {"episode_id": done.episode_id, "receipt_id": done.receipt_id, "namespace": name, "rating": number}
+        click.echo(
+            json.dumps(row | {"gate": done.gate.signed, "feedback_id": done.feedback_id, "applied": done.applied})
+        )
+        return
+    mean = ""
+    if rating_now not in (None, number):
+        mean = f" (with the ratings before, the episode stands at {rating_now:+.2g})"
+    what = f"rated {number:+g}" if done.applied else "this rating was there already"
+    click.echo(f"{what}; the gate is now {done.gate.signed:+.2f}{mean}")
 
 
 def _as_rating(text: str) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,10 +15,22 @@ from typing import TypeVar, final
 from sqlite_utils import Database
 
 from ..errors import MemoryFileError, MemoryWriteError
+from . import opening
 from .faults import patiently, reported
-from .opening import clear_side_files, connect, open_for_reading, open_for_writing, read_pragma, side_files
+from .opening import (
+    clear_side_files,
+    connect,
+    open_for_reading,
+    open_for_writing,
+    read_pragma,
+    recognise,
+    side_files,
+)
 
 T = TypeVar("T")
+
+CHECKPOINT_S = 5.0
+"""For how many seconds others are waited for, so that what was forgotten leaves the write-ahead log, too."""
 
 
 class _Seat:
@@ -57,17 +70,25 @@ class Connections:
         self.read_only = read_only
         self.name = "the memory" if path is None else str(path)
         self._found_sides = [] if self._file is None else side_files(self._file)
-        with reported(self.name):
-            if self._file is not None and read_only:
-                db, self._query = open_for_reading(self._file)
-            else:
-                db, self._query = open_for_writing(self._file)
         self._pid = os.getpid()
         self._registry = threading.RLock()
-        self._seats: dict[threading.Thread | None, _Seat] = {self._owner(): _Seat(db)}
+        self._seats: dict[threading.Thread | None, _Seat] = {}
         self._closed = False
-        self.changed_elsewhere()
-        _open_files.add(self)
+        with _opening:
+            if self._file is not None and not any(each.is_at(self._file) for each in _open_files):
+                recognise(self._file, read_only=read_only)
+            _open_files.add(self)
+        try:
+            with reported(self.name):
+                if self._file is not None and read_only:
+                    db, self._query = open_for_reading(self._file)
+                else:
+                    db, self._query = open_for_writing(self._file)
+            self._seats[self._owner()] = _Seat(db)
+            self.changed_elsewhere()
+        except BaseException:
+            self.close()
+            raise
 
     def read(self, query: Callable[[Database], T]) -> T:
         """Run a query on one consistent snapshot and return what it returns."""
@@ -95,18 +116,28 @@ class Connections:
         """
         self._check_writable()
         with reported(self.name), self._seat() as (_, db):
-            return patiently(work, db)
+            return patiently(self.name, opening.BUSY_TIMEOUT_S, work, db)
 
     def checkpoint(self) -> None:
-        """Move the write-ahead log into the file and empty it; while others read, what cannot be moved stays."""
+        """Move the write-ahead log into the file and empty it; what others read for long stays there until later."""
+        until = time.monotonic() + CHECKPOINT_S
         with self._seat() as (_, db), suppress(sqlite3.Error):
-            db.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            # Again and again for a moment: while SQLite waits for readers, it lets nobody write.
+            while _empty_log(db) and time.monotonic() < until:
+                time.sleep(0.01)
 
     def changed_elsewhere(self) -> bool:
         """Say whether another connection wrote since this thread last asked; True where that cannot be known."""
         with reported(self.name), self._seat() as (seat, db):
-            before, seat.seen = seat.seen, read_pragma(db, "data_version")
+            before, seat.seen = seat.seen, patiently(self.name, opening.BUSY_TIMEOUT_S, read_pragma, db, "data_version")
             return before != seat.seen
+
+    def is_at(self, file: Path) -> bool:
+        """Say whether a file is the one that is open here."""
+        try:
+            return not self._closed and self._file is not None and self._file.samefile(file)
+        except OSError:  # one of them is not there
+            return False
 
     def close(self) -> None:
         """Close all connections, and move what the write-ahead log holds into the file. May be called twice."""
@@ -117,7 +148,7 @@ class Connections:
                     if seat.db is not None and not self.read_only:
                         # What cannot be moved now stays in the log, where the next one to open the file finds it.
                         with suppress(sqlite3.Error):
-                            seat.db.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                            _empty_log(seat.db)
                     seat.close()
             self._seats.clear()
             if self._file is not None and self.read_only and not self._found_sides:
@@ -129,12 +160,15 @@ class Connections:
 
     def _transact(self, kind: str, work: Callable[[Database], T]) -> T:
         with reported(self.name):
-            return patiently(self._transact_once, kind, work)
+            return patiently(self.name, opening.BUSY_TIMEOUT_S, self._transact_once, kind, work)
 
     def _transact_once(self, kind: str, work: Callable[[Database], T]) -> T:
         with self._seat() as (_, db):
-            db.conn.execute(f"BEGIN {kind}")
+            if db.conn.in_transaction:
+                raise RuntimeError("a transaction is under way in this thread; call the memory when it has ended")
             try:
+                # An interrupt of the user that comes while this waits is raised once it has begun.
+                db.conn.execute(f"BEGIN {kind}")
                 result = work(db)
                 db.conn.execute("COMMIT")
             except BaseException:
@@ -180,20 +214,27 @@ class Connections:
         self._registry.release()
 
 
+def _empty_log(db: Database) -> bool:
+    """Move the write-ahead log into the file and empty it, and say whether others kept some of it from that."""
+    busy, _, _ = db.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    return bool(busy)
+
+
 _open_files: weakref.WeakSet[Connections] = weakref.WeakSet()
+_opening = threading.Lock()
 
 
-def _each(step: Callable[[Connections], None]) -> Callable[[], None]:
-    def run() -> None:
-        for connections in list(_open_files):
-            step(connections)
+def _before_fork() -> None:
+    _opening.acquire()
+    for connections in list(_open_files):
+        connections._before_fork()
 
-    return run
+
+def _after_fork() -> None:
+    for connections in list(_open_files):
+        connections._after_fork()
+    _opening.release()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_each(Connections._before_fork),
-        after_in_parent=_each(Connections._after_fork),
-        after_in_child=_each(Connections._after_fork),
-    )
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)

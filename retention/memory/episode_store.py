@@ -12,6 +12,7 @@ from . import answers, episode_rows, removals, template_rows, transition_rows
 from .connections import Connections
 from .episodes import CommittedEpisode, Episode, EpisodeDraft, Feedback, checked_opinion
 from .gate import FeedbackGate
+from .receipts import Receipt, read_receipt
 from .ridge import Refitted, refit
 from .scope import Scope
 from .settings import as_json, load_setting, save_setting
@@ -131,6 +132,15 @@ class EpisodeStore(ABC):
         """
         said, scope = checked_opinion(rating, reward, feedback_id, source), Scope(namespace)
         return self._connections.write(lambda db: answers.update_outcome(db, scope, receipt_id, said, self._gate))
+
+    def receipt(self, receipt_id: str, *, namespace: str) -> Receipt:
+        """Return what was recalled for an episode or an answer, and how that turned out.
+
+        Raises:
+            NotFoundError: if the namespace has no such receipt.
+        """
+        scope = Scope(namespace)
+        return self._connections.read(lambda db: read_receipt(db, scope, receipt_id))
 
     def refit_utilities(self, *, namespace: str) -> Refitted:
         """Fit the utilities of a namespace anew to all its receipts, by ridge regression (:mod:`.ridge`).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,17 +12,23 @@ import tenacity
 
 from ..errors import ForeignFileError, MemoryFileError, MemoryLockedError, MemoryWriteError
 
-ATTEMPTS = 3
-"""How often a transaction is tried before a busy file is reported."""
+logger = logging.getLogger(__name__)
+
+SAY_AFTER_S = 5.0
+"""After how many seconds of waiting it is logged, and again whenever these have doubled."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 # SQLite's primary result codes (https://www.sqlite.org/rescode.html), and the words by which Python 3.10, which does
 # not pass the codes on, can be told what happened.
-_PERM, _BUSY, _LOCKED, _READONLY, _IOERR, _CORRUPT, _FULL, _CANTOPEN, _NOTADB = 3, 5, 6, 8, 10, 11, 13, 14, 26
+_PERM, _BUSY, _LOCKED, _READONLY, _IOERR, _CORRUPT, _FULL, _CANTOPEN, _PROTOCOL, _NOTADB = (
+    *(3, 5, 6, 8, 10, 11),
+    *(13, 14, 15, 26),
+)
 _WORDS = {
     "permission denied": _PERM,
+    "locking protocol": _PROTOCOL,
     "locked": _BUSY,
     "readonly": _READONLY,
     "i/o error": _IOERR,
@@ -31,6 +38,8 @@ _WORDS = {
     "unable to open": _CANTOPEN,
     "not a database": _NOTADB,
 }
+# Another connection is at it: it writes, or it won the race for the log's index too often.
+_HELD = (_BUSY, _LOCKED, _PROTOCOL)
 
 
 def primary_code(error: sqlite3.Error) -> int | None:
@@ -44,7 +53,7 @@ def primary_code(error: sqlite3.Error) -> int | None:
 
 def is_busy(error: BaseException) -> bool:
     """Say whether waiting may help: another connection holds the file."""
-    return isinstance(error, sqlite3.OperationalError) and primary_code(error) in (_BUSY, _LOCKED)
+    return isinstance(error, sqlite3.OperationalError) and primary_code(error) in _HELD
 
 
 def as_memory_error(error: sqlite3.Error, name: str) -> MemoryFileError | None:
@@ -55,7 +64,7 @@ def as_memory_error(error: sqlite3.Error, name: str) -> MemoryFileError | None:
         name: the file, as the user knows it.
     """
     code = primary_code(error)
-    if code in (_BUSY, _LOCKED):
+    if code in _HELD:
         return MemoryLockedError(
             f"{name}: another process holds it for writing; close that process, or try again when it has finished"
         )
@@ -84,12 +93,38 @@ def reported(name: str) -> Iterator[None]:
         raise known from error
 
 
-def patiently(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call a function, again after a short wait while another connection holds the file, and return its result."""
+def patiently(name: str, seconds: float, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a function, again and again while another connection holds the file, and return its result.
+
+    It is tried often, for one that writes batch after batch lets go of the file for moments only. Who waits long finds
+    it in the log.
+
+    Args:
+        name: the file, as the user knows it.
+        seconds: for how long; then the last error is raised.
+        work: what to call.
+        args: what with.
+        kwargs: what with, by name.
+    """
+    said = 0.0
+
+    def say(state: tenacity.RetryCallState) -> None:
+        nonlocal said
+        waited = state.seconds_since_start or 0.0
+        if waited >= max(SAY_AFTER_S, 2 * said):
+            said = waited
+            logger.warning(
+                "%s: another process holds it for writing; waiting since %.0f s, at most %.0f s",
+                name,
+                waited,
+                seconds,
+            )
+
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception(is_busy),
-        stop=tenacity.stop_after_attempt(ATTEMPTS),
-        wait=tenacity.wait_random_exponential(multiplier=0.05, max=0.5),
+        stop=tenacity.stop_after_delay(seconds),
+        wait=tenacity.wait_random(0.001, 0.01),
+        before_sleep=say,
         reraise=True,
     )
     return retrying(work, *args, **kwargs)

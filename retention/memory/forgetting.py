@@ -78,8 +78,10 @@ def purge_expired(db: Database, scope: Scope) -> int:
 def trim(db: Database, scope: Scope, limit: int) -> Trimmed:
     """Delete the least useful templates of a scope until at most so many are left; a pinned one never goes.
 
-    The least useful have the lowest utility; of equal ones those go first that were seen least often, then the oldest.
+    What has run out goes before, and does not count. The least useful have the lowest utility; of equal ones those go
+    first that were seen least often, then the oldest.
     """
+    purge_expired(db, Scope(scope.namespace))
     worth = f"utility_sum / (utility_weight + {PRIOR_WEIGHT})"
     query = f"SELECT id, pinned FROM templates WHERE {scope.where} ORDER BY {worth}, count, id"
     rows = db.conn.execute(query, scope.bind()).fetchall()

@@ -11,10 +11,12 @@ from sqlite_utils import Database
 
 from ..errors import ForeignFileError
 from . import word_codes
+from .connections import Connections
 from .credit import Evidence
 from .scope import check_name
 from .transfer import TABLES, WORDS, read_rows
 from .transition_rows import current_revision, next_revision
+from .upkeep import IMPORT, end, noted
 from .words import words
 
 # What SQLite says of rows that break a law of the tables, or that hold what no column can.
@@ -49,6 +51,8 @@ class _Taking:
     revision: int
     templates: dict[int, int] = field(default_factory=dict)
     receipts: dict[int, int] = field(default_factory=dict)
+    owners: dict[tuple[str, Any], str] = field(default_factory=dict)
+    widths: dict[tuple[str, ...], int] = field(default_factory=dict)
     fresh: dict[str, set[Any]] = field(
         default_factory=lambda: {"episodes": set(), "templates": set(), "receipts": set()}
     )
@@ -79,8 +83,30 @@ class _Taking:
         """A new file keeps the numbers; in one that has rows they may be another row's, or one that was forgotten."""
         return row if self.into_new else {name: value for name, value in row.items() if name != "id"}
 
+    def _owned(self, table: str, row: dict[str, Any], name: str) -> None:
+        """Note whose a row is; an id that is another's here cannot be this one's."""
+        owner, of = check_name(row["namespace"], "namespace"), row[name]
+        self.owners[table, of] = owner
+        held = self.db.conn.execute(f"SELECT namespace FROM {table} WHERE {name} = ?", (of,)).fetchone()
+        if held is not None and held[0] != owner:
+            raise ValueError(f"{name} {of!r} is of another namespace than {owner!r}")
+
+    def _same_owner(self, owner: str, table: str, *of: Any) -> None:
+        for one in of:
+            if one is not None and self.owners[table, one] != owner:
+                raise ValueError(f"a row of {owner!r} points at {table} of another namespace")
+
+    def _check_width(self, row: dict[str, Any]) -> None:
+        kind = tuple(row[name] for name in ("namespace", "task", "kind", "encoder"))
+        if kind not in self.widths:
+            where = "namespace = ? AND task = ? AND kind = ? AND encoder = ?"
+            held = self.db.conn.execute(f"SELECT length(key) FROM templates WHERE {where} LIMIT 1", kind).fetchone()
+            self.widths[kind] = len(row["key"]) if held is None else held[0]
+        if len(row["key"]) != self.widths[kind]:
+            raise ValueError(f"keys of task {kind[1]!r} and kind {kind[2]!r} must have width {self.widths[kind] // 4}")
+
     def _take_episodes(self, row: dict[str, Any]) -> bool:
-        check_name(row["namespace"], "namespace")
+        self._owned("episodes", row, "episode_id")
         if self.number("episodes", episode_id=row["episode_id"]) is not None:
             return False
         if "last_template_id" in row:
@@ -90,12 +116,16 @@ class _Taking:
         return True
 
     def _take_templates(self, row: dict[str, Any]) -> bool:
-        check_name(row["namespace"], "namespace")
+        owner = self.owners["templates", row["id"]] = check_name(row["namespace"], "namespace")
+        self._same_owner(owner, "episodes", row.get("first_episode_id"), row.get("last_episode_id"))
+        self._check_width(row)
         identity = {name: row[name] for name in ("namespace", "task", "kind", "merge_key")}
         number = self.number("templates", **identity)
         if number is None:
             if not self.into_new:
                 row["revision"] = self.revision
+            elif row["revision"] > self.revision:
+                raise ValueError(f"revision {row['revision']} is newer than the file's")
             if "content" in row:
                 row[WORDS] = word_codes.to_blob(words(row["content"]))
             self.templates[row["id"]] = fresh = self.insert("templates", self._renumbered(row))
@@ -111,7 +141,9 @@ class _Taking:
         return True
 
     def _take_receipts(self, row: dict[str, Any]) -> bool:
-        check_name(row["namespace"], "namespace")
+        self._owned("receipts", row, "receipt_id")
+        self._same_owner(row["namespace"], "episodes", row.get("episode_id"))
+        self.owners["receipts", row["id"]] = row["namespace"]
         if self.number("receipts", receipt_id=row["receipt_id"]) is not None:
             return False
         self.receipts[row["id"]] = self.insert("receipts", self._renumbered(row))
@@ -123,6 +155,7 @@ class _Taking:
         if receipt is None:
             return False
         number = self.templates[row["template_id"]]
+        self._same_owner(self.owners["receipts", row["receipt_id"]], "templates", row["template_id"])
         self.insert("receipt_templates", row | {"receipt_id": receipt, "template_id": number})
         if number not in self.fresh["templates"] and row.get("credit") is not None:
             self._credit(number, row["exposure"], row["credit"])
@@ -151,8 +184,28 @@ class _Taking:
 
     def finish(self) -> None:
         for episode_id, template_id in self.ended_on.items():
+            self._same_owner(self.owners["episodes", episode_id], "templates", template_id)
             number = self.templates.get(template_id)
             self.db.conn.execute("UPDATE episodes SET last_template_id = ? WHERE episode_id = ?", (number, episode_id))
+
+
+def import_file(connections: Connections, path: Path) -> Imported:
+    """Take in an export, all of it or nothing; noted meanwhile, so that after a crash one is told that it is not there.
+
+    Raises:
+        ForeignFileError: if it is something else, not whole, or its rows do not fit together.
+        NewerFileError: if a newer holdfast wrote it.
+        MemoryWriteError: if it cannot be read, or the memory cannot be written.
+    """
+    job = f"{IMPORT}{path.absolute()}"
+
+    def take(db: Database) -> Imported:
+        done = import_rows(db, path)
+        end(db, job)
+        return done
+
+    with noted(connections, job):
+        return connections.write(take)
 
 
 def import_rows(db: Database, path: Path) -> Imported:

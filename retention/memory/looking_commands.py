@@ -11,6 +11,7 @@ from .command_arguments import (
     check_task,
     holder,
     in_file,
+    is_receipt,
     is_template,
     namespaces,
     of_namespace,
@@ -61,12 +62,14 @@ def list_(
 @of_namespace
 @with_json
 def show(file: str, id: str, namespace: str | None, as_json: bool) -> None:
-    """Show a template by its number, or an episode by its id.
+    """Show a template by its number, an episode or a receipt by its id.
 
     \b
     Example:
       holdfast memory show memory.db 17
     """
+    from dataclasses import asdict
+
     from .display import card, episode_row, template_row
     from .store import EpisodicMemory
 
@@ -74,6 +77,8 @@ def show(file: str, id: str, namespace: str | None, as_json: bool) -> None:
         name = holder(memory, namespace, id)
         if is_template(id):
             row = template_row(memory.get(int(id), namespace=name), vectors=True)
+        elif is_receipt(memory, id, name):
+            row = asdict(memory.receipt(id, namespace=name))
         else:
             row = episode_row(memory.episode(id, namespace=name))
     click.echo(json.dumps(row) if as_json else card(row))

@@ -11,14 +11,20 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from ..errors import ForeignFileError, MemoryWriteError
-from .faults import patiently
+from .faults import is_busy, patiently
 from .location import check_readable, claim, uri
 from .schema import APPLICATION_ID, SCHEMA_VERSION, migrations
 
 logger = logging.getLogger(__name__)
 
-BUSY_TIMEOUT_S = 5.0
-"""How long SQLite itself waits for another process, in seconds, before it says that the file is busy."""
+BUSY_TIMEOUT_S = 300.0
+"""How long a busy file is waited for, in seconds, before it is reported: an import or a compaction may hold it long."""
+
+LOOK_S = 0.05
+"""How long SQLite itself looks for a free file, in seconds, before we let it begin again (:func:`.faults.patiently`).
+
+After a while it would look ten times a second only, and miss the moments between another's batches.
+"""
 
 CACHE_KIB = 64 * 1024
 """How much of a file each connection may hold in memory: the indexes of 100,000 texts fit in."""
@@ -36,32 +42,54 @@ def connect(path: Path | None, query: str) -> Database:
     """
     connection = sqlite3.connect(
         ":memory:" if path is None else uri(path, query),
-        timeout=BUSY_TIMEOUT_S,
+        timeout=min(LOOK_S, BUSY_TIMEOUT_S),
         isolation_level=None,
         check_same_thread=False,
         uri=path is not None,
     )
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-    connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}").fetchone()
+    try:
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}").fetchone()
+    except BaseException:
+        connection.close()
+        raise
     return Database(connection, execute_plugins=False)
 
 
+def recognise(path: Path, *, read_only: bool) -> None:
+    """Check that a file is a memory, or can become one, before SQLite opens it.
+
+    Where this process has the file open already, nobody may do this: the file is read and closed, and on closing any of
+    its descriptors POSIX takes from a process all locks that it has on the file. Without them the next process to close
+    it would take itself for the last and delete the log that this one goes on writing to.
+
+    Raises:
+        NotFoundError: if there is no memory, and it is to be read only.
+        MemoryFileError: if the file cannot be used; see its sub-classes.
+    """
+    if read_only:
+        check_readable(path)
+    else:
+        claim(path)
+
+
 def open_for_writing(path: Path | None) -> tuple[Database, str]:
-    """Open a memory, making it where there is none, and return its first connection and the query for more.
+    """Open a memory whose file was recognised, and return its first connection and the query for more.
 
     Raises:
         MemoryFileError: if the file cannot be used; see its sub-classes.
     """
-    if path is not None:
-        claim(path)
-    db = connect(path, "mode=rw")
+    name = "the memory" if path is None else str(path)
+    if path is not None and not os.access(path, os.W_OK):
+        raise MemoryWriteError(f"{path}: the file cannot be written; make it writable, or open it read-only")
+    db = patiently(name, BUSY_TIMEOUT_S, connect, path, "mode=rw")
     try:
-        if _identity(db) != (APPLICATION_ID, SCHEMA_VERSION):
-            patiently(_migrate, db, path)
+        if patiently(name, BUSY_TIMEOUT_S, _identity, db) != (APPLICATION_ID, SCHEMA_VERSION):
+            patiently(name, BUSY_TIMEOUT_S, _migrate, db, path)
         if path is not None:
-            patiently(db.conn.execute, "PRAGMA journal_mode = WAL")
+            patiently(name, BUSY_TIMEOUT_S, db.conn.execute, "PRAGMA journal_mode = WAL")
     except BaseException:
         db.close()
         raise
@@ -69,19 +97,19 @@ def open_for_writing(path: Path | None) -> tuple[Database, str]:
 
 
 def open_for_reading(path: Path) -> tuple[Database, str]:
-    """Open a memory that is there, without writing to it, and return its first connection and the query for more.
+    """Open a memory that was recognised, without writing to it, and return its first connection and the query for more.
 
     Where SQLite cannot make the side files that sharing needs (a read-only folder or disk), the file is opened as one
     that nobody changes.
 
     Raises:
-        NotFoundError: if there is no memory.
         MemoryFileError: if the file cannot be used; see its sub-classes.
     """
-    check_readable(path)
     try:
-        return _open_checked(path, "mode=ro"), "mode=ro"
-    except sqlite3.OperationalError:
+        return patiently(str(path), BUSY_TIMEOUT_S, _open_checked, path, "mode=ro"), "mode=ro"
+    except sqlite3.OperationalError as error:
+        if is_busy(error):
+            raise  # one that others change must not be read as one that nobody does
         log = path.with_name(path.name + "-wal")
         if log.exists() and log.stat().st_size:
             raise MemoryWriteError(
@@ -124,7 +152,11 @@ def _migrate(db: Database, path: Path | None) -> None:
         if read_pragma(db, "application_id") != APPLICATION_ID and db.table_names():
             raise ForeignFileError(f"{path}: is the SQLite file of another application; name another file")
         older = read_pragma(db, "user_version")
-        kept = _back_up(path, older) if path is not None and 0 < older < SCHEMA_VERSION else None
+        kept, again = None, ""
+        if path is not None and 0 < older < SCHEMA_VERSION:
+            kept = _copy_of(path, older)
+            again = ", which was begun before and cut off" if any(map(Path.exists, [kept, *_parts(kept)])) else ""
+            _back_up(path, older, kept)
         migrations.apply(db)
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
@@ -134,36 +166,47 @@ def _migrate(db: Database, path: Path | None) -> None:
         raise
     if kept is not None:
         logger.warning(
-            "%s: brought from schema version %d to %d; as it was before, it is kept in %s",
+            "%s: brought from schema version %d to %d%s; as it was before, it is kept in %s",
             path,
             older,
             SCHEMA_VERSION,
+            again,
             kept.name,
         )
 
 
-def _back_up(path: Path, version: int) -> Path:
-    """Copy a file that is about to be migrated, while the lock keeps others from writing, and return the copy.
+def _copy_of(path: Path, version: int) -> Path:
+    return path.with_name(f"{path.name}.v{version}.backup")
+
+
+def _parts(copy: Path) -> list[Path]:
+    """Return the files that a copy in the making has: itself, and SQLite's journal of it."""
+    part = copy.with_name(f"{copy.name}.part")
+    return [part, part.with_name(f"{part.name}-journal")]
+
+
+def _back_up(path: Path, version: int, copy: Path) -> None:
+    """Copy a file that is about to be migrated, while the lock keeps others from writing.
 
     Raises:
         MemoryWriteError: if the copy cannot be written; nothing is migrated then.
     """
-    copy = path.with_name(f"{path.name}.v{version}.backup")
-    part = copy.with_name(f"{copy.name}.part")
+    part, journal = _parts(copy)
     try:
-        part.unlink(missing_ok=True)
+        for file in (part, journal):  # of a process that was killed
+            file.unlink(missing_ok=True)
         os.close(os.open(part, os.O_CREAT | os.O_RDWR, 0o600))
         with closing(connect(path, "mode=ro").conn) as source, closing(sqlite3.connect(part)) as target:
             source.backup(target)
         part.replace(copy)
     except (OSError, sqlite3.Error) as error:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+        for file in (part, journal):
+            with suppress(OSError):
+                file.unlink(missing_ok=True)
         raise MemoryWriteError(
             f"{path}: is of schema version {version} and is copied before it is brought up to date; the copy "
             f"{copy.name} cannot be written ({error}); free some space there, the file is as it was"
         ) from error
-    return copy
 
 
 def side_files(path: Path) -> list[Path]:

@@ -66,8 +66,8 @@ class RankingConfig:
         """
         if self.floor == 0:
             return 0.0
-        by_chance = _WORDS_BY_CHANCE if alike is None else (1 - self.words) * alike / (1 + 1.5 * self.neighbours)
-        return self.chance * by_chance
+        by_chance = _WORDS_BY_CHANCE if alike is None else (1 - self.words) * alike
+        return self.chance * by_chance / (1 + 1.5 * self.neighbours)
 
 
 def fused(words: NDArray[np.float32], whole: float, alike: NDArray[np.float32], weight: float) -> NDArray[np.float32]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import final
 
 from sqlite_utils import Database
 
@@ -14,6 +16,36 @@ from .scope import Scope
 
 # SQLite before 3.32 takes at most 999 parameters.
 _CHUNK = 500
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """The record of what was recalled for an episode or an answer, and of how that turned out.
+
+    Attributes:
+        receipt_id: its id.
+        task: the task it was recalled for; ``None`` for none.
+        episode_id: the episode it was recalled for; ``None`` where it is not known.
+        outcome: what is said of an answer by now, rewards and rating together; ``None`` before that, and where there is
+            an episode, which has its own.
+        advantage: by how much the outcome was better than the task's usual, in spreads; ``None`` while it is not known.
+        created: when it was written, in seconds since 1970.
+        exposures: how much each template that was shown had to do with it, in (0, 1], by template id.
+        credits: what each was credited with, in spreads, by template id.
+        withheld: the ids of those that were kept back at random.
+    """
+
+    receipt_id: str
+    task: str | None
+    episode_id: str | None
+    outcome: float | None
+    advantage: float | None
+    created: float
+    exposures: Mapping[int, float]
+    credits: Mapping[int, float]
+    withheld: tuple[int, ...]
+
 
 _PLACES = """
 SELECT template_id, exposure, credit, utility_sum, utility_square, utility_weight
@@ -80,6 +112,34 @@ def find_receipt(db: Database, scope: Scope, receipt_id: str) -> tuple[int, str,
     if row is None:
         raise NotFoundError(f"namespace {scope.namespace!r} has no receipt {receipt_id!r}; a recall returns its id")
     return int(row[0]), str(row[1]), row[2]
+
+
+def read_receipt(db: Database, scope: Scope, receipt_id: str) -> Receipt:
+    """Return a receipt with what is on it.
+
+    Raises:
+        NotFoundError: if the namespace has no such receipt.
+    """
+    number, task, episode_id = find_receipt(db, scope, receipt_id)
+    outcome, advantage, created = db.conn.execute(
+        "SELECT outcome, advantage, created FROM receipts WHERE id = ?", (number,)
+    ).fetchone()
+    places = db.conn.execute(
+        "SELECT template_id, exposure, credit, withheld FROM receipt_templates WHERE receipt_id = ? "
+        "ORDER BY withheld, exposure DESC, template_id",
+        (number,),
+    ).fetchall()
+    return Receipt(
+        receipt_id=receipt_id,
+        task=task or None,
+        episode_id=episode_id,
+        outcome=outcome,
+        advantage=advantage,
+        created=created,
+        exposures={place[0]: place[1] for place in places if not place[3]},
+        credits={place[0]: place[2] for place in places if place[2] is not None},
+        withheld=tuple(place[0] for place in places if place[3]),
+    )
 
 
 def credit_episode(db: Database, episode_id: str, gained: float | None) -> None:

@@ -40,6 +40,9 @@ class Reembedded:
 def reembed(connections: Connections, encoding: Encoding, progress: bool | None) -> Reembedded:
     """Give every text of a memory the vector of an encoder; what was done before an interruption is not done again."""
     fingerprint = encoding.encoder.fingerprint
+    # An encoder that fails at once must not leave a file that asks for it.
+    if first := connections.read(partial(_following, fingerprint=fingerprint)):
+        encoding.encode([content for _, content in first], progress=False)
     known, todo = connections.write(lambda db: _begin(db, fingerprint))
     done = 0
     for batch in tracked(_batches(connections, fingerprint), "encoding", progress, total=-(-todo // BATCH)):
@@ -63,15 +66,16 @@ def _begin(db: Database, fingerprint: str) -> tuple[int, int]:
 
 
 def _batches(connections: Connections, fingerprint: str) -> Iterator[list[tuple[int, str]]]:
-    query = "SELECT id, content FROM templates WHERE content IS NOT NULL AND encoder {} ? LIMIT ?"
-
-    def following(db: Database) -> list[tuple[int, str]]:
-        # Two ranges of the index; "not equal" would look at every row.
-        below = db.conn.execute(query.format("<"), (fingerprint, BATCH)).fetchall()
-        return below or db.conn.execute(query.format(">"), (fingerprint, BATCH)).fetchall()
-
-    while batch := connections.read(following):
+    while batch := connections.read(partial(_following, fingerprint=fingerprint)):
         yield batch
+
+
+def _following(db: Database, *, fingerprint: str) -> list[tuple[int, str]]:
+    """Return texts that have no vector of an encoder yet, a batch of them."""
+    query = "SELECT id, content FROM templates WHERE content IS NOT NULL AND encoder {} ? LIMIT ?"
+    # Two ranges of the index; "not equal" would look at every row.
+    below = db.conn.execute(query.format("<"), (fingerprint, BATCH)).fetchall()
+    return below or db.conn.execute(query.format(">"), (fingerprint, BATCH)).fetchall()
 
 
 def _give(db: Database, *, fingerprint: str, rows: list[tuple[int, str, bytes]]) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import sys
 from collections.abc import Generator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -72,20 +73,47 @@ def export(db: Database, path: Path, namespace: str | None, overwrite: bool) -> 
         raise MemoryWriteError(f"{path}: is there already; name another file")
     part = path.with_name(path.name + ".part")
     try:
-        descriptor = os.open(part, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
-        with open(descriptor, "w", encoding="utf-8", newline="\n") as file:  # noqa: PTH123 - made with its rights
-            counts = _write(db, file, namespace)
-            file.flush()
-            os.fsync(file.fileno())
-        size = part.stat().st_size
-        part.replace(path)
+        with _claimed(part) as file:
+            try:
+                counts = _write(db, file, namespace)
+                file.flush()
+                os.fsync(file.fileno())
+                size = part.stat().st_size
+                part.replace(path)
+            except BaseException:
+                with suppress(OSError):
+                    part.unlink(missing_ok=True)
+                raise
+    except BlockingIOError:
+        raise MemoryWriteError(f"{path}: another process is writing it; name another file") from None
     except OSError as error:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
         raise MemoryWriteError(
             f"{path}: cannot be written ({error.strerror}); name a file in a folder with space"
         ) from error
     return Exported(templates=counts["templates"], episodes=counts["episodes"], rows=sum(counts.values()), bytes=size)
+
+
+def _claimed(part: Path) -> IO[str]:
+    """Open a file in the making, empty and readable by its owner alone; one that a killed process left is taken over.
+
+    Raises:
+        BlockingIOError: if another process is making it.
+        OSError: if it cannot be opened.
+    """
+    descriptor = os.open(part, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        if sys.platform != "win32":
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not (part.exists() and os.path.samestat(part.stat(), os.fstat(descriptor))):
+                raise BlockingIOError  # the other one has just finished
+            os.fchmod(descriptor, 0o600)
+        os.truncate(descriptor, 0)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return open(descriptor, "w", encoding="utf-8", newline="\n")  # noqa: PTH123 - made with its rights
 
 
 def _write(db: Database, file: IO[str], namespace: str | None) -> dict[str, int]:
@@ -144,6 +172,9 @@ def check_export(path: str | os.PathLike[str]) -> None:
 def _check_head(path: Path, head: dict[str, Any]) -> dict[str, Any]:
     if head.get("format") != FORMAT:
         raise ForeignFileError(f"{path}: is no export of a holdfast memory; name another file")
+    for name in ("schema_version", "revision"):
+        if type(head.get(name)) is not int or not 0 <= head[name] < 2**63:
+            raise ForeignFileError(f"{path}: line 1 is damaged; restore a copy of the export, or export it again")
     if head["schema_version"] > SCHEMA_VERSION:
         raise NewerFileError(
             f"{path}: has schema version {head['schema_version']}, this holdfast knows up to {SCHEMA_VERSION}; "

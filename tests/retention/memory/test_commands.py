@@ -102,6 +102,21 @@ def test_feedback(kept: Path, said: str, rating: float) -> None:
     assert result.output.startswith("rated -1; the gate is now ")
 
 
+def test_feedback_on_an_answer(kept: Path) -> None:
+    with EpisodicMemory.open(kept) as opened:
+        opened.write([TemplateDraft(content="the door is locked", key=np.ones(2))], namespace="carol")
+        receipt = opened.recall(np.ones(2), namespace="carol").receipt_id
+    assert receipt
+    for applied in (True, False):
+        done = parsed(feedback, kept, receipt, "up", "--feedback-id", "thumb", "--source", "nurse")
+        assert (done["receipt_id"], done["episode_id"], done["applied"]) == (receipt, None, applied)
+    assert run(feedback, kept, receipt, "up", "--feedback-id", "thumb").output.startswith("this rating was there")
+    shown = parsed(memory, "show", kept, receipt)
+    assert (shown["outcome"], shown["episode_id"], list(shown["exposures"].values())) == (1.0, None, [1.0])
+    assert "exposures" in run(memory, "show", kept, receipt, "--namespace", "carol").output
+    assert run(memory, "show", kept, receipt, "--namespace", "bob").exit_code == 1
+
+
 @pytest.mark.parametrize("said", ["sideways", "2", "nan", "--up"])
 def test_feedback_that_is_no_rating(kept: Path, said: str) -> None:
     episode = parsed(memory, "list", kept, "--episodes")[0]
@@ -118,9 +133,9 @@ def test_what_is_not_there(kept: Path) -> None:
         (memory, ["stats", gone], "gone.db: no such file"),
         (feedback, [gone, "x", "up"], "gone.db: no such file"),
         (memory, ["show", kept, 99], "no template 99; list them with: holdfast memory list"),
-        (memory, ["show", kept, "9" * 40], "no episode 9999"),
+        (memory, ["show", kept, "9" * 40], "no episode or receipt 9999"),
         (memory, ["show", kept, 1, "--namespace", "bob"], "no template 1;"),
-        (feedback, [kept, "x", "up"], "no episode x; list them with: holdfast memory list .* --episodes"),
+        (feedback, [kept, "x", "up"], "no episode or receipt x; list them with: holdfast memory list .* --episodes"),
         (memory, ["list", kept, "--task", "mase"], "no task 'mase'; did you mean 'maze'?"),
         (memory, ["list", kept, "--task", "mase", "--episodes"], "no task 'mase'; did you mean 'maze'?"),
         (memory, ["search", kept, "x", "--task", "zzz"], "no task 'zzz'; there are: corridor, maze"),

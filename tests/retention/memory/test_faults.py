@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import logging
 import sqlite3
+import time
+from types import SimpleNamespace
 
 import pytest
 
 from retention import ForeignFileError, MemoryFileError, MemoryLockedError, MemoryWriteError
-from retention.memory.faults import ATTEMPTS, as_memory_error, is_busy, patiently, reported
+from retention.memory.faults import as_memory_error, is_busy, patiently, reported
 
 
 @pytest.mark.parametrize(
@@ -13,6 +16,7 @@ from retention.memory.faults import ATTEMPTS, as_memory_error, is_busy, patientl
     [
         ("database is locked", MemoryLockedError),
         ("database table is locked: episodes", MemoryLockedError),
+        ("locking protocol", MemoryLockedError),
         ("database disk image is malformed", ForeignFileError),
         ("file is not a database", ForeignFileError),
         ("database or disk is full", MemoryWriteError),
@@ -38,8 +42,20 @@ def test_the_code_is_stronger_than_the_words() -> None:
     assert isinstance(as_memory_error(error, "m.db"), MemoryWriteError)
 
 
-def test_only_a_busy_file_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tenacity.nap.time.sleep", lambda seconds: None)
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """Time that passes where somebody sleeps, four seconds each time."""
+    now = SimpleNamespace(seconds=0.0)
+
+    def sleep(seconds: float) -> None:
+        now.seconds += 4
+
+    monkeypatch.setattr("tenacity.nap.time.sleep", sleep)
+    monkeypatch.setattr(time, "monotonic", lambda: now.seconds)
+    return now
+
+
+def test_only_a_busy_file_is_tried_again(clock: SimpleNamespace) -> None:
     calls: list[Exception] = []
 
     def fails(*errors: Exception) -> int:
@@ -49,17 +65,28 @@ def test_only_a_busy_file_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> Non
         return len(calls)
 
     busy = sqlite3.OperationalError("database is locked")
-    assert patiently(fails, busy, busy) == 2
+    assert patiently("m.db", 300, fails, *[busy] * 70) == 70
     calls.clear()
     with pytest.raises(sqlite3.OperationalError):
-        patiently(fails, *[busy] * 9)
-    assert len(calls) == ATTEMPTS
+        patiently("m.db", 300, fails, *[busy] * 99)
+    assert len(calls) == 300 / 4 + 1
     for other in (sqlite3.OperationalError("disk I/O error"), ValueError("locked")):
         calls.clear()
         assert not is_busy(other)
         with pytest.raises(type(other)):
-            patiently(fails, other)
+            patiently("m.db", 300, fails, other)
         assert len(calls) == 1
+
+
+def test_who_waits_is_told(clock: SimpleNamespace, caplog: pytest.LogCaptureFixture) -> None:
+    def busy() -> None:
+        if clock.seconds < 50:
+            raise sqlite3.OperationalError("database is locked")
+
+    with caplog.at_level(logging.WARNING):
+        patiently("m.db", 300, busy)
+    line = "m.db: another process holds it for writing; waiting since {} s, at most 300 s"
+    assert caplog.messages == [line.format(seconds) for seconds in (8, 16, 32)]
 
 
 def test_faults_in_our_own_code_pass_as_they_are() -> None:

@@ -1,0 +1,239 @@
+"""Ranking by text: the parts by hand, and what each of them is for."""
+
+from __future__ import annotations
+
+import gc
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from retention import EpisodicMemory, TemplateDraft
+from retention.memory import background, word_codes
+from retention.memory.background import Background, background_of
+from retention.memory.ranking import RankingConfig, common_words, fused, preferring, with_neighbours
+from retention.memory.vector_rows import VectorRows, unit
+from retention.memory.word_index import WordIndex
+from retention.memory.words import words
+
+
+def alike(rows: np.ndarray, query: np.ndarray, made: Background | None = None) -> np.ndarray:
+    direction, nothing, scale = (made or Background(rows)).direction(query)
+    assert float(np.linalg.norm(direction)) == pytest.approx(1, abs=1e-6)
+    return (rows @ direction - nothing) / scale
+
+
+def two_speakers(seed: int, *, count: int = 400, width: int = 32) -> np.ndarray:
+    """Rows that are a speaker, more or less, and something of their own."""
+    random = np.random.default_rng(seed)
+    speakers = np.eye(width)[:2]
+    own = random.normal(size=(count, width)) * random.uniform(0.05, 0.3, count)[:, None]
+    return unit((speakers[random.integers(0, 2, count)] + own).astype(np.float32))
+
+
+# -- words and vectors
+
+
+def test_fusing() -> None:
+    scores, likeness = np.array([4, 0, 2, 9], np.float32), np.array([0.0, 1.2, np.nan, 0.5], np.float32)
+    np.testing.assert_allclose(fused(scores, 8.0, likeness, 0.25), [0.125, 0.75, 0.25, 0.25 + 0.75 * 0.5], rtol=1e-6)
+    np.testing.assert_allclose(fused(scores, 0.0, likeness, 0.25), [0, 1, 0, 0.5], rtol=1e-6)
+    np.testing.assert_allclose(fused(scores, 8.0, np.full(4, np.nan, np.float32), 0.25), [0.5, 0, 0.25, 1])
+    assert fused(scores, 8.0, likeness, 0.25).dtype == np.float32
+
+
+# -- the background
+
+
+def naive_background(rows: np.ndarray, query: np.ndarray) -> tuple[np.ndarray, float]:
+    """The formula, template by template."""
+    count, width = rows.shape
+    mean = sum(rows.astype(np.float64)) / (count + 20)
+    spread = 50 / width * np.eye(width)
+    for row in rows.astype(np.float64):
+        spread += np.outer(row - mean, row - mean)
+    spread /= count + 50
+    damping = np.linalg.inv(spread + 10 * np.trace(spread) / width * np.eye(width))
+    apart = query - mean
+    length = math.sqrt(apart @ damping @ apart) * math.sqrt(np.trace(damping @ spread))
+    eigen = np.linalg.eigvals(damping @ spread).real
+    return np.array([(row - mean) @ damping @ apart / length for row in rows]), math.sqrt(sum(eigen**2)) / sum(eigen)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 12), st.integers(1, 6), st.integers(0, 2**32 - 1))
+def test_likeness_is_what_the_formula_says(count: int, width: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    rows = unit(random.normal(size=(count, width)).astype(np.float32).reshape(count, width))
+    query = unit(random.normal(size=width).astype(np.float32))
+    wanted, by_chance = naive_background(rows, query)
+    np.testing.assert_allclose(alike(rows, query), wanted, atol=1e-5)
+    assert Background(rows).by_chance == pytest.approx(by_chance, rel=1e-6)
+
+
+def test_what_all_share_says_nothing() -> None:
+    rows = two_speakers(0)
+    speaker, subject = np.eye(32, dtype=np.float32)[[0, 9]]
+    plain, telling = speaker, unit(0.8 * speaker + 0.6 * subject)  # "Maya: Who else?", "Maya: I keep bees"
+    query = unit(0.97 * speaker + 0.24 * subject)  # "What animals does Maya keep?", mostly her name
+    assert plain @ query > telling @ query + 0.04  # by cosine the one that says nothing is the nearer
+    found = alike(np.concatenate([rows, [plain, telling]]), query)
+    assert found[-1] > found[-2] + 0.04
+
+
+def test_a_likeness_by_chance_is_known_beforehand() -> None:
+    random = np.random.default_rng(1)
+    for width, count in ((64, 500), (256, 1500)):
+        rows = unit(random.normal(size=(count, width)).astype(np.float32))
+        made, best, spreads = Background(rows), [], []
+        for _ in range(60):
+            found = alike(rows, unit(random.normal(size=width).astype(np.float32)), made)
+            best.append(found.max())
+            spreads.append(found.std())
+        assert np.mean(spreads) == pytest.approx(made.by_chance, rel=0.15)
+        assert np.mean(best) == pytest.approx(made.best_by_chance(count), rel=0.2)
+        assert made.best_by_chance(1) == 0
+        assert made.best_by_chance(0) == 0
+
+
+def test_few_or_no_rows_are_compared_as_they_are() -> None:
+    assert Background(np.zeros((0, 3), np.float32)).best_by_chance(0) == 0
+    same = unit(np.array([1, 1], np.float32))
+    assert alike(same[None], same)[0] == pytest.approx(1, abs=0.05)
+    zero = Background(np.zeros((2, 3), np.float32))
+    direction, nothing, scale = zero.direction(np.zeros(3, np.float32))
+    assert (direction.tolist(), nothing, scale) == ([0, 0, 0], 0.0, 1.0)
+
+
+def test_a_background_is_made_now_and_then_and_the_same_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+
+    def noted(rows: np.ndarray) -> Background:
+        made.append(len(rows))
+        return Background(rows)
+
+    monkeypatch.setattr(background, "Background", noted)
+    rows, one, seen = two_speakers(3, count=300), VectorRows(32), []
+    for row in rows:
+        one.add(row[None])
+        seen.append(background_of(one))
+    assert made == sorted(set(made))
+    assert len(made) < 18
+    assert len(one) / 1.6 < made[-1] <= len(one)
+    other = VectorRows(32)
+    other.add(rows)
+    query = rows[5]
+    assert background_of(other).direction(query)[1:] == seen[-1].direction(query)[1:]
+    before = len(background._made)
+    del one, other
+    gc.collect()
+    assert len(background._made) <= before - 2
+
+
+# -- neighbours
+
+
+def naive_neighbours(relevance: list[float], groups: list[int], share: float) -> list[float]:
+    found = []
+    for place, own in enumerate(relevance):
+        gained = 0.0
+        for steps in (1, 2):
+            near = [place - steps, place + steps]
+            there = [n for n in near if 0 <= n < len(groups) and groups[n] == groups[place]]
+            gained += share / steps * max([max(relevance[n], 0.0) for n in there], default=0.0)
+        found.append((own + gained) / (1 + 1.5 * share))
+    return found
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.floats(0, 1, width=32), st.integers(0, 1)), max_size=9),
+    st.floats(0, 1),
+    st.randoms(use_true_random=False),
+)
+def test_neighbours_share_their_relevance(rows: list[tuple[float, int]], share: float, random: object) -> None:
+    relevance = [float("-inf") if value < 0.1 else value for value, _ in rows]
+    groups = [group for _, group in rows]
+    order = np.random.default_rng(len(rows)).permutation(len(rows))  # of writing, not of places
+    wanted = naive_neighbours([relevance[i] for i in order], [groups[i] for i in order], share)
+    shared = with_neighbours(np.array(relevance, np.float32), np.array(groups, np.int32), order, share)
+    if len(rows) > 1 and share:
+        np.testing.assert_allclose(shared[order], wanted, rtol=1e-5)
+    else:
+        assert shared.tolist() == pytest.approx(relevance)
+    assert not (shared > 1).any()
+
+
+# -- common words
+
+
+def index_of(texts: list[str]) -> WordIndex:
+    index = WordIndex()
+    index.add(*word_codes.from_blobs([word_codes.to_blob(words(text)) for text in texts]))
+    return index
+
+
+def test_common_words_are_those_of_many_texts() -> None:
+    texts = ["Maya: hello"] * 12 + ["Tom: hello Maya"] * 10 + ["Tom: a comet"] * 4
+    there = np.ones(len(texts), np.bool_)
+    places = np.arange(len(texts))
+    terms = index_of(texts).find("Did Maya see the comet?", there)
+    found = common_words(terms, len(texts), places, len(texts))
+    assert found is not None
+    assert found.tolist() == [1.0] * 22 + [0.0] * 4
+    both = common_words(index_of(texts).find("Maya or Tom?", there), len(texts), places[10:25], len(texts))
+    assert both is not None
+    assert both.tolist() == [0.5] * 2 + [1.0] * 10 + [0.5] * 3
+    assert common_words(index_of(texts).find("comet", there), len(texts), places, len(texts)) is None
+    assert common_words(terms, 1000, places, len(texts)) is None  # one in ten, and ten at least
+    relevance = np.array([0.5, 0.4], np.float32)
+    np.testing.assert_allclose(preferring(relevance, np.array([0, 1], np.float32), 0.3), [0.35, 0.4])
+    np.testing.assert_allclose(preferring(relevance, np.array([0.5, 1], np.float32), 0.3), [0.425, 0.4])
+    assert preferring(relevance, None, 0.3) is relevance
+
+
+@pytest.mark.parametrize(("part", "first"), [(0.3, "Maya: My violin is old."), (0.0, "Tom: violin!")])
+def test_who_is_asked_about_comes_first(part: float, first: str) -> None:
+    chat = [f"{name}: chatter {i}" for i in range(30) for name in ("Maya", "Maya", "Maya", "Tom")]
+    texts = ["Tom: violin!", *chat, "Maya: My violin is old."]
+    with EpisodicMemory.open(None, recall=RankingConfig(names=part, neighbours=0)) as memory:
+        memory.write([TemplateDraft(content=text, key=np.ones(2)) for text in texts], namespace="alice")
+        hits = memory.recall("A violin, Maya, a violin?", namespace="alice").hits
+        assert hits[0].template.content == first
+        assert all(0 < hit.relevance <= 1 for hit in hits)
+
+
+# -- abstaining
+
+
+def test_the_level_by_hand() -> None:
+    config = RankingConfig(words=0.4, neighbours=0.2, chance=2.0)
+    assert config.level(0.3) == pytest.approx(2 * 0.6 * 0.3 / 1.3)
+    assert config.level(None) == pytest.approx(2 * 0.15 / 1.3)
+    assert RankingConfig(floor=0).level(0.3) == 0
+    with pytest.raises(ValueError, match="chance must be finite and not negative, got -1"):
+        RankingConfig(chance=-1)
+    with pytest.raises(ValueError, match="names must lie in"):
+        RankingConfig(names=2)
+
+
+def test_it_abstains_from_what_is_no_better_than_chance() -> None:
+    random = np.random.default_rng(5)
+    rows = unit(random.normal(size=(300, 64)).astype(np.float32))
+    for chance, most in ((1.0, 0.9), (1.6, 0.02)):
+        with EpisodicMemory.open(None, recall=RankingConfig(chance=chance, words=0)) as memory:
+            drafts = [TemplateDraft(content=f"{i}", key=row) for i, row in enumerate(rows)]
+            memory.write(drafts, namespace="alice")
+            asked = [unit(random.normal(size=64).astype(np.float32)) for _ in range(60)]
+            answered = [bool(memory.recall("what?", vector=query, namespace="alice").hits) for query in asked]
+            assert np.mean(answered) <= most
+            near = [unit(row + 0.1 * query) for row, query in zip(rows, asked, strict=False)]
+            for number, query in enumerate(near):
+                hits = memory.recall("what?", vector=query, namespace="alice", k=20).hits
+                assert hits[0].template.content == f"{number}"
+                assert 0.5 < hits[0].relevance <= 1
+    with EpisodicMemory.open(None, recall=RankingConfig(floor=0, chance=50)) as memory:
+        memory.write([TemplateDraft(content="a red lamp", key=rows[0])], namespace="alice")
+        assert not memory.recall("lamp", vector=rows[1], namespace="alice").abstained
