@@ -9,6 +9,7 @@ import click
 
 from .benches.index_command import index
 from .benches.layer_command import layer
+from .benches.memory_command import memory
 from .benches.recall_command import recall
 
 if TYPE_CHECKING:
@@ -221,4 +222,5 @@ def loop(as_json: bool) -> None:
 
 bench.add_command(index)
 bench.add_command(layer)
+bench.add_command(memory)
 bench.add_command(recall)

@@ -58,16 +58,18 @@ class Connections:
     Args:
         path: the file; ``None`` for a memory without one.
         read_only: whether writes are refused.
+        synced: whether a write is on the disk when it returns.
 
     Raises:
         MemoryFileError: if the file cannot be used; see its sub-classes.
         NotFoundError: if ``read_only`` and there is no such memory.
     """
 
-    def __init__(self, path: Path | None, *, read_only: bool = False) -> None:
+    def __init__(self, path: Path | None, *, read_only: bool = False, synced: bool = False) -> None:
         # A relative path is fixed now: later connections must find the same file after a chdir.
         self._file = None if path is None else path.absolute()
         self.read_only = read_only
+        self._synced = synced
         self.name = "the memory" if path is None else str(path)
         self._found_sides = [] if self._file is None else side_files(self._file)
         self._pid = os.getpid()
@@ -84,6 +86,7 @@ class Connections:
                     db, self._query = open_for_reading(self._file)
                 else:
                     db, self._query = open_for_writing(self._file)
+                self._prepare(db)
             self._seats[self._owner()] = _Seat(db)
             self.changed_elsewhere()
         except BaseException:
@@ -191,8 +194,14 @@ class Connections:
                 self._seats[owner] = _Seat()
             seat = self._seats[owner]
         with seat.lock:
-            seat.db = db = seat.db or connect(self._file, self._query)
-            yield seat, db
+            if seat.db is None:
+                seat.db = connect(self._file, self._query)
+                self._prepare(seat.db)
+            yield seat, seat.db
+
+    def _prepare(self, db: Database) -> None:
+        if self._synced:
+            db.conn.execute("PRAGMA synchronous = FULL")
 
     def _owner(self) -> threading.Thread | None:
         return None if self._file is None else threading.current_thread()

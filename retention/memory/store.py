@@ -53,6 +53,7 @@ class EpisodicMemory(EpisodeStore, TemplateStore, FileStore):
         gate: FeedbackGate | None = None,
         encoder: EncoderLike | None = None,
         recall: RankingConfig | None = None,
+        synced: bool = False,
     ) -> EpisodicMemory:
         """Open a memory. What is in the file stays; a file that is something else is refused and left as it is.
 
@@ -65,6 +66,9 @@ class EpisodicMemory(EpisodeStore, TemplateStore, FileStore):
                 (n, d), or a model of sentence-transformers by its folder or name. By default all-MiniLM-L6-v2 of the
                 extra ``text``, loaded when a text comes without a vector.
             recall: the settings of recall.
+            synced: whether a write is on the disk when it returns, so that even a power cut takes nothing; it waits for
+                the disk then. Otherwise nothing that happens to a process takes what it wrote, and after a power cut
+                the file is whole but may lack the latest writes.
 
         Raises:
             ForeignFileError: if the file is something else, or damaged.
@@ -77,7 +81,7 @@ class EpisodicMemory(EpisodeStore, TemplateStore, FileStore):
         file = as_path(path, mode)
         encoding = Encoding(encoder)
         memory = cls(
-            Connections(file, read_only=mode == "ro"),
+            Connections(file, read_only=mode == "ro", synced=synced),
             file,
             gate or FeedbackGate(),
             encoding,

@@ -9,6 +9,7 @@ import stat
 import tempfile
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any
@@ -337,3 +338,13 @@ def test_a_file_that_another_holds(kept: Path, draft: Draft, monkeypatch: pytest
 def test_wrong_arguments(path: Any, how: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         EpisodicMemory.open(path, **how)
+
+
+@pytest.mark.parametrize(("synced", "level"), [(False, 1), (True, 2)])
+def test_every_connection_waits_for_the_disk_where_that_is_wanted(path: Path, synced: bool, level: int) -> None:
+    def asked(memory: EpisodicMemory) -> int:
+        return memory._connections.read(lambda db: int(db.conn.execute("PRAGMA synchronous").fetchone()[0]))
+
+    with EpisodicMemory.open(path, synced=synced) as memory, ThreadPoolExecutor(1) as pool:
+        assert asked(memory) == level
+        assert pool.submit(asked, memory).result() == level
