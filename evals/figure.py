@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from retention import MissingExtraError
 
+from .drift_figure import draw_drift, drifts
 from .growth_figure import draw_growth, grows
 from .report import Report, Row
 
@@ -41,6 +42,9 @@ def draw_report(report: Report, path: Path, *, metric: str, title: str) -> None:
     rows = [row for row in report.rows if row.metric == metric]
     if not rows:
         raise ValueError(f"the report has no rows of the metric {metric!r}")
+    if drifts(rows):
+        draw_drift(report, path, metric=metric, title=title, colours=COLOURS)
+        return
     if grows(rows):
         draw_growth(report, path, metric=metric, title=title, colours=COLOURS)
         return

@@ -12,6 +12,8 @@ from ..suite import Suite
 
 SUITES = {
     "cross-session": "evals.suites.cross_session:SUITE",
+    "drift": "evals.suites.drift:SUITE",
+    "retrieval": "evals.suites.retrieval:SUITE",
     "scaling": "evals.suites.scaling:SUITE",
     "write-read": "evals.suites.write_read:SUITE",
     "write-strategies": "evals.suites.write_strategies:SUITE",

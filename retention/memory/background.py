@@ -14,14 +14,10 @@ with a query: what abstaining goes by, without a label or an example.
 from __future__ import annotations
 
 import math
-import threading
 from typing import final
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
-
-from .vector_rows import VectorRows
 
 RIDGE = 10.0
 """How far the spread in every direction is drawn to the mean of all: 10 damps the few widest alone."""
@@ -42,8 +38,7 @@ class Background:
 
     def __init__(self, rows: NDArray[np.float32]) -> None:
         count, width = rows.shape
-        sample = rows[np.linspace(0, count - 1, min(count, _SAMPLE)).astype(np.int64)] if count else rows
-        wide = sample.astype(np.float64)
+        wide = rows[sample(count)].astype(np.float64)
         self._mean = wide.sum(axis=0) / max(len(wide) + _FEW_MEAN, 1)
         centred = wide - self._mean
         spread = centred.T @ centred + _FEW_SPREAD / width * np.eye(width)
@@ -77,20 +72,14 @@ class Background:
         return self.by_chance * math.sqrt(2 * math.log(max(count, 1)))
 
 
-_made: WeakKeyDictionary[VectorRows, tuple[int, Background]] = WeakKeyDictionary()
-_lock = threading.Lock()
-
-
-def background_of(held: VectorRows) -> Background:
-    """Return the background of rows; it is made anew when there are half as many rows again."""
+def counted_in(count: int) -> int:
+    """Return of how many rows the background is made where there are so many: it is made anew at half as many again."""
     size = 1
-    while math.ceil(size * _GROWTH) <= len(held):
+    while math.ceil(size * _GROWTH) <= count:
         size = math.ceil(size * _GROWTH)
-    size = min(size, len(held))
-    with _lock:
-        known = _made.get(held)
-    if known is None or known[0] != size:
-        known = (size, Background(held._rows.rows[:size]))
-        with _lock:
-            _made[held] = known
-    return known[1]
+    return min(size, count)
+
+
+def sample(count: int) -> NDArray[np.int64]:
+    """Return the numbers of the rows, of so many, that the background is made of."""
+    return np.linspace(0, count - 1, min(count, _SAMPLE)).astype(np.int64)

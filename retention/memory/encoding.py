@@ -83,13 +83,14 @@ class Encoding:
         return np.stack([found[text] for text in texts])
 
 
-def check_agrees(db: Database, name: str, fingerprint: str) -> None:
+def check_agrees(db: Database, name: str, fingerprint: str, namespace: str | None = None) -> None:
     """Raise if the texts of a file have vectors of another encoder; vectors that were given count as nobody's.
 
     Args:
         db: the memory.
         name: the file, as the user knows it.
         fingerprint: the encoder at hand.
+        namespace: look at the texts of this one alone.
 
     Raises:
         EncoderMismatchError: if they do, or are being given those of another.
@@ -100,7 +101,7 @@ def check_agrees(db: Database, name: str, fingerprint: str) -> None:
             f"{name}: its texts are being encoded anew by {going_to!r}, which was interrupted; finish that with "
             f"that encoder, or start over with {fingerprint!r}: holdfast memory reembed"
         )
-    others = [name for name in encoders(db) if name != fingerprint]
+    others = [name for name in encoders(db, namespace) if name != fingerprint]
     if others and going_to is None:
         raise EncoderMismatchError(
             f"{name}: its texts were encoded by {others[0]!r}, not {fingerprint!r}; open it with that encoder, or "
@@ -108,13 +109,16 @@ def check_agrees(db: Database, name: str, fingerprint: str) -> None:
         )
 
 
-def encoders(db: Database) -> list[str]:
-    """Return the fingerprints of the encoders whose vectors the texts of a file have."""
+def encoders(db: Database, namespace: str | None = None) -> list[str]:
+    """Return the fingerprints of the encoders whose vectors the texts of a file have, or those of one namespace."""
     found, last = [], ""
     query = "SELECT min(encoder) FROM templates WHERE content IS NOT NULL AND encoder > ?"
     while (last := db.conn.execute(query, (last,)).fetchone()[0]) is not None:
         found.append(last)
-    return found
+    if namespace is None:
+        return found
+    of_it = "SELECT 1 FROM templates WHERE content IS NOT NULL AND encoder = ? AND namespace = ? LIMIT 1"
+    return [name for name in found if db.conn.execute(of_it, (name, namespace)).fetchone()]
 
 
 def unfinished_reembed(db: Database) -> str | None:

@@ -9,8 +9,8 @@ from typing import Any
 
 from . import template_rows, upkeep
 from .connections import Connections
-from .encoding import EncoderLike, Encoding, unfinished_reembed
-from .importing import Imported, import_rows
+from .encoding import EncoderLike, Encoding
+from .importing import Imported, import_file
 from .reembedding import Reembedded, reembed
 from .scope import Scope
 from .stats import describe
@@ -62,10 +62,7 @@ class FileStore(ABC):
             MemoryLockedError: if another process holds the file, also after waiting.
             MemoryWriteError: if there is no space for a second file of its size meanwhile.
         """
-        expired = self._connections.write(upkeep.purge_all)
-        before, after = self._connections.maintain(upkeep.vacuum)
-        self._connections.checkpoint()
-        return Compacted(expired=expired, bytes_before=before, bytes_after=after)
+        return upkeep.compact(self._connections)
 
     def export(
         self, path: str | os.PathLike[str], *, namespace: str | None = None, overwrite: bool = False
@@ -94,7 +91,7 @@ class FileStore(ABC):
             NewerFileError: if a newer holdfast wrote it.
             MemoryWriteError: if it cannot be read, or this memory cannot be written.
         """
-        return self._connections.write(lambda db: import_rows(db, Path(path)))
+        return import_file(self._connections, Path(path))
 
     def reembed(self, encoder: EncoderLike | None = None, *, progress: bool | None = None) -> Reembedded:
         """Give every text the vector of an encoder, in place of the one it has, and use that encoder from now on.
@@ -116,6 +113,8 @@ class FileStore(ABC):
         return done
 
     def unfinished(self) -> list[str]:
-        """Return what was begun and not finished, a line each, such as :meth:`reembed` before a crash."""
-        going_to = self._connections.read(unfinished_reembed)
-        return [] if going_to is None else [f"reembed: not all texts have the vectors of {going_to!r} yet"]
+        """Return what was begun and not finished, a line each: :meth:`reembed`, :meth:`import_file`, :meth:`compact`.
+
+        The same call again finishes it; after a crash in an import, :meth:`compact` takes back its line, too.
+        """
+        return self._connections.read(upkeep.unfinished)

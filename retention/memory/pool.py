@@ -34,7 +34,10 @@ def pool(
     if text is not None:
         found.append(best_places(shelf.words.find(text, chosen), len(shelf), _PROPOSED))
     if vector is not None and len(vector) in shelf.vectors:
-        found.append(shelf.nearest(unit(vector), _PROPOSED, chosen))
+        query = unit(vector)
+        if text is not None:
+            query, _, _ = shelf.background(len(query)).direction(query)
+        found.append(shelf.nearest(query, _PROPOSED, chosen))
     places = np.unique(np.concatenate(found))
     if text is not None:
         places = shelf.with_those_beside(places, _REACH)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -17,7 +18,8 @@ from .word_index import Term
 from .words import terms
 
 _WORDS_BY_CHANCE = 0.15  # the share of a query's information that unrelated texts have in common with it
-_COMMON_SHARE, _COMMON_LEAST = 0.1, 10  # a word is common that so many of the texts have, and at least so many
+_COMMON_SHARE, _COMMON_LEAST = 0.1, 10  # a name is common that so many of the texts have, and at least so many
+_WORD = re.compile(r"[^\W_]+(?:['\N{RIGHT SINGLE QUOTATION MARK}][^\W_]+)*")
 _SAME = 0.9  # the share of words in common, in their order, from which on texts say the same
 
 
@@ -31,8 +33,8 @@ class RankingConfig:
         neighbours: the share of its better neighbour's relevance that a template gains, in [0, 1], and half of it of
             the better one of those two away. Neighbours are those written before and after it in the same task and
             kind, as the turns of a conversation are.
-        names: what part of its relevance a template loses, in [0, 1], that has none of the query's common words: those
-            that one template in ten has or more. In a conversation these are the names of who speaks.
+        names: what part of its relevance a template loses, in [0, 1], that has none of the query's common names: words
+            with a capital that one template in ten has or more. In a conversation these are the names of who speaks.
         floor: the least relevance of what is returned, in [0, 1]; 0 to return whatever there is.
         chance: recall abstains where nothing is so many times as relevant as the best of as many templates that have
             nothing to do with the query, at least 0. More abstains more often.
@@ -120,23 +122,16 @@ def with_neighbours(
     return found
 
 
-def preferring(relevance: NDArray[np.float32], has: NDArray[np.float32] | None, part: float) -> NDArray[np.float32]:
-    """Return relevance less a part of it for what has none of the query's common words.
+def names_in(text: str) -> str:
+    """Return the words of a text that begin with a capital and do not begin the text, as names do."""
+    return " ".join(word for word in _WORD.findall(text)[1:] if word[0].isupper())
+
+
+def common_names(terms: Sequence[Term], count: int, places: NDArray[np.int64], size: int) -> NDArray[np.float32] | None:
+    """Return what share of the common ones among names each text has, of shape (m,); ``None`` if none is common.
 
     Args:
-        relevance: of shape (n,).
-        has: the share of the common words that each has (:func:`common_words`), of shape (n,); ``None`` if there are
-            none.
-        part: how much is taken off, in [0, 1].
-    """
-    return relevance if has is None else relevance * (1 - part * (1 - has)).astype(np.float32)
-
-
-def common_words(terms: Sequence[Term], count: int, places: NDArray[np.int64], size: int) -> NDArray[np.float32] | None:
-    """Return what share of the query's common words each text has, of shape (m,); ``None`` if none is common.
-
-    Args:
-        terms: the words of the query.
+        terms: the names in the query.
         count: how many texts count.
         places: the texts.
         size: how many texts there are in all.
@@ -149,6 +144,17 @@ def common_words(terms: Sequence[Term], count: int, places: NDArray[np.int64], s
         every[term.places] += np.float32(1 / len(common))
     found: NDArray[np.float32] = every[places]
     return found
+
+
+def preferring(relevance: NDArray[np.float32], has: NDArray[np.float32] | None, part: float) -> NDArray[np.float32]:
+    """Return relevance less a part of it for what has none of the query's common names.
+
+    Args:
+        relevance: of shape (n,).
+        has: the share of these names that each has (:func:`common_names`), of shape (n,); ``None`` if there are none.
+        part: how much is taken off, in [0, 1].
+    """
+    return relevance if has is None else relevance * (1 - part * (1 - has)).astype(np.float32)
 
 
 def scored(relevance: float, template: Template, weight: float) -> float:

@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlite_utils import Database
 
-from .background import Background, background_of
+from .background import Background
 from .pool import pool
 from .ranking import (
     RankingConfig,
-    common_words,
+    common_names,
     fused,
+    names_in,
     preferring,
     says_the_same,
     scored,
@@ -164,10 +165,10 @@ def _relevance(
     """
     alike = np.full(len(places), np.nan, np.float32)
     background: Background | None = None
-    if asked.vector is not None and (held := shelf.vectors.get(len(asked.vector))) is not None:
+    if asked.vector is not None and len(asked.vector) in shelf.vectors:
         query, nothing, scale = unit(asked.vector), 0.0, 1.0
         if asked.text is not None:
-            background = background_of(held)
+            background = shelf.background(len(query))
             query, nothing, scale = background.direction(query)
         alike = (shelf.cosines(query, places) - np.float32(nothing)) / np.float32(scale)
         if asked.encoder is not None:
@@ -178,7 +179,8 @@ def _relevance(
     words, whole = scores_at(terms, places, len(shelf)), sum(term.weight for term in terms)
     order, runs = shelf.runs(places)
     relevance = with_neighbours(fused(words, whole, alike, config.words), runs, order, config.neighbours)
-    relevance = preferring(relevance, common_words(terms, count, places, len(shelf)), config.names)
+    names = shelf.words.find(names_in(asked.text), chosen)
+    relevance = preferring(relevance, common_names(names, count, places, len(shelf)), config.names)
     by_chance = None if background is None or np.isnan(alike).all() else background.best_by_chance(count)
     if len(places) and relevance.max() < config.level(by_chance):
         relevance[:] = -np.inf

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sqlite_utils import Database
 
 from . import removals, word_codes
+from .background import Background, counted_in, sample
 from .growing import Growing
 from .scope import Scope
 from .templates import TRANSITION
@@ -52,6 +53,8 @@ class Shelf:
         self.words = WordIndex()
         self._by_id: NDArray[np.int64] = np.zeros(0, np.int64)
         self._sorted_ids: NDArray[np.int64] = np.zeros(0, np.int64)
+        self._losses = 0  # how often something that was there was lost, or came back
+        self._backgrounds: dict[int, tuple[int, tuple[int, int], Background]] = {}
         self._order: NDArray[np.int64] | None = None
         self._position: NDArray[np.int64] | None = None
 
@@ -96,6 +99,23 @@ class Shelf:
         rows = self._row.rows[places[alike]]
         found[alike] = held.cosines(query, rows) if 4 * len(rows) < len(held) else held.cosines(query)[rows]
         return found
+
+    def background(self, width: int) -> Background:
+        """Return what the vectors of a width have in common, of those that are there.
+
+        It is made of the first of them by id, so that it does not depend on how the shelf came to hold them.
+        """
+        known = self._backgrounds.get(width)
+        if known is not None and known[0] == self._revision:
+            return known[2]
+        line = self.order[self.width[self.order] == width]
+        size = counted_in(len(line))
+        if known is not None and known[1] == (size, self._losses):
+            made = known[2]
+        else:
+            made = Background(self.vectors[width].rows[self._row.rows[line[:size][sample(size)]]])
+        self._backgrounds[width] = (self._revision, (size, self._losses), made)
+        return made
 
     def nearest(self, query: NDArray[np.float32], k: int, chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Return about k of the chosen places with the greatest cosine with a query of length 1, in no order.
@@ -210,7 +230,9 @@ class Shelf:
         if (known := place >= 0).any():
             same = known.copy()
             same[known] = self.encoder[place[known]] == encoder[known]  # else it was encoded anew
-            self.there[place[known]] = fresh[known] & same[known]
+            stays = fresh[known] & same[known]
+            self._losses += bool((self.there[place[known]] != stays).any())
+            self.there[place[known]] = stays
             fresh &= ~same
         if not fresh.all():
             keys, words = tuple(compress(keys, fresh)), tuple(compress(words, fresh))
@@ -246,9 +268,11 @@ class Shelf:
         self._by_id = np.concatenate([self._by_id, more])
         if known and len(more) and ids[more[0]] < ids[self._by_id[known - 1]]:
             self._by_id = self._by_id[np.argsort(ids[self._by_id], kind="stable")]
+            self._losses += 1
         self._sorted_ids = ids[self._by_id]
 
     def _drop_absent(self, db: Database) -> None:
         query = f"SELECT id FROM templates WHERE {self._scope.where}"
         left = np.array([row[0] for row in db.conn.execute(query, self._scope.bind())], np.int64)
         self._there.rows[:] &= np.isin(self.ids, left)
+        self._losses += 1

@@ -16,6 +16,9 @@ from .templates import Template
 from .transition_rows import next_revision
 from .vectors import from_blobs
 
+GREATEST = 2**63 - 1
+"""The greatest number that SQLite knows: no template has a greater id, and no table more rows."""
+
 # With the record of its source beside each.
 _SELECT = """
 SELECT templates.*, total AS source_total, square AS source_square, weight AS source_weight
@@ -37,7 +40,7 @@ def find(db: Database, scope: Scope, template_id: int) -> Template:
         NotFoundError: if the namespace has no such template.
     """
     query = f"{_SELECT.format('')} WHERE {scope.there} AND id = :id"
-    for row in db.query(query, scope.bind(id=template_id)):
+    for row in db.query(query, scope.bind(id=template_id)) if abs(template_id) <= GREATEST else ():
         return _template(row)
     raise NotFoundError(
         f"namespace {scope.namespace!r} has no template {template_id}; list them with: holdfast memory list"
@@ -55,7 +58,12 @@ def select(db: Database, scope: Scope, limit: int | None, offset: int, newest: b
     """Return the templates of a scope, by id, the newest first or last."""
     order = "DESC" if newest else "ASC"
     query = f"{_SELECT.format('')} WHERE {scope.there} ORDER BY id {order} LIMIT :limit OFFSET :offset"
-    return [_template(row) for row in db.query(query, scope.bind(limit=-1 if limit is None else limit, offset=offset))]
+    return [
+        _template(row)
+        for row in db.query(
+            query, scope.bind(limit=-1 if limit is None else min(limit, GREATEST), offset=min(offset, GREATEST))
+        )
+    ]
 
 
 def pin(db: Database, scope: Scope, ids: Sequence[int], pinned: bool) -> int:
@@ -65,6 +73,7 @@ def pin(db: Database, scope: Scope, ids: Sequence[int], pinned: bool) -> int:
     return sum(
         db.conn.execute(query, scope.bind(pinned=pinned, revision=revision, id=int(number))).rowcount
         for number in dict.fromkeys(ids)
+        if abs(number) <= GREATEST
     )
 
 

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 from numpy.typing import ArrayLike
+from sqlite_utils import Database
 
 from . import forgetting, template_rows, writing
 from .connections import Connections
@@ -78,18 +79,25 @@ class TemplateStore(ABC):
 
     def _write(self, drafts: Sequence[TemplateDraft], scope: Scope, progress: bool | None = False) -> WriteReport:
         bare = [draft.content for draft in drafts if draft.key is None]
+        fingerprint = None
         if bare:
-            self._check_encoder()
+            self._check_encoder(scope.namespace)
             fingerprint, vectors = self._encoding.encoder.fingerprint, iter(self._encoding.encode(bare, progress))
             drafts = [
                 replace(draft, key=next(vectors), encoder=fingerprint) if draft.key is None else draft
                 for draft in drafts
             ]
-        return self._connections.write(lambda db: writing.write(db, scope.namespace, drafts, self._gate))
 
-    def _check_encoder(self) -> None:
+        def write(db: Database) -> WriteReport:
+            if fingerprint is not None:  # meanwhile the texts may have been encoded anew
+                check_agrees(db, self._connections.name, fingerprint, scope.namespace)
+            return writing.write(db, scope.namespace, drafts, self._gate)
+
+        return self._connections.write(write)
+
+    def _check_encoder(self, namespace: str | None = None) -> None:
         fingerprint = self._encoding.encoder.fingerprint
-        self._connections.read(lambda db: check_agrees(db, self._connections.name, fingerprint))
+        self._connections.read(lambda db: check_agrees(db, self._connections.name, fingerprint, namespace))
 
     def pin(self, ids: Iterable[int], *, namespace: str, pinned: bool = True) -> int:
         """Pin templates, or let them go with ``pinned=False``, and return how many the namespace has of them.
@@ -179,8 +187,8 @@ class TemplateStore(ABC):
         if text is None and vector is not None:
             raise ValueError("vector is for a query that is a text; a query that is a vector needs no other")
         wanted, encoder = None if given is None else as_vectors("vector", given, "d"), None
-        if text is not None and wanted is None and self._connections.read(encoders):
-            self._check_encoder()
+        if text is not None and wanted is None and self._connections.read(lambda db: encoders(db, namespace)):
+            self._check_encoder(namespace)
             encoder = self._encoding.encoder.fingerprint
             wanted = self._encoding.encode([text])[0]
         asked = Question(

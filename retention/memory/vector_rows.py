@@ -18,8 +18,6 @@ SCAN_FROM = 32_768
 TRAINED_FROM = 4_000_000
 """From how many rows on that index is a trained one, where faiss is installed: making it takes minutes."""
 
-_FEW = 20  # rows of zeros that are counted in with the mean
-
 
 @final
 class VectorRows:
@@ -31,7 +29,6 @@ class VectorRows:
 
     def __init__(self, width: int) -> None:
         self._rows = Growing(np.float32, (width,))
-        self._sum = np.zeros(width)
         self._table: VectorTable | None = None
         self._room = 0
 
@@ -39,15 +36,13 @@ class VectorRows:
         return len(self._rows)
 
     @property
-    def mean(self) -> NDArray[np.float64]:
-        """The mean of the rows, drawn to zero where they are few: what a query shares with all says nothing of any."""
-        return self._sum / (len(self) + _FEW)
+    def rows(self) -> NDArray[np.float32]:
+        """All rows, of shape (n, width), of length 1 or 0: a view, to be asked for anew after an addition."""
+        return self._rows.rows
 
     def add(self, vectors: NDArray[np.float32]) -> None:
         """Add rows of shape (n, width), made to length 1; one without a direction stays zero."""
-        rows = unit(vectors)
-        self._sum += rows.sum(axis=0, dtype=np.float64)
-        self._rows.extend(rows)
+        self._rows.extend(unit(vectors))
 
     def nearest(self, query: NDArray[np.float32], k: int) -> NDArray[np.int64]:
         """Return the numbers of about the k rows with the greatest cosine with a query of length 1, in no order.
@@ -58,14 +53,14 @@ class VectorRows:
         if len(self) < SCAN_FROM:
             return highest(self.cosines(query), k)
         table = self._current_table()
-        _, found = table.search(query[None], k, self._rows.rows)
+        _, found = table.search(query[None], k, self.rows)
         rows: NDArray[np.int64] = found[0][found[0] >= 0]
         return rows
 
     def _current_table(self) -> VectorTable:
         """Return the index with every row in it; one for twice as many rows is made when it is full."""
         if self._table is None or self._room < len(self):
-            self._room, width = 2 * len(self), self._rows.rows.shape[1]
+            self._room, width = 2 * len(self), self.rows.shape[1]
             tier = choose_tier(len(self), dense_below=SCAN_FROM, trained_from=TRAINED_FROM)
             try:
                 self._table = new_table(tier, self._room, width)
@@ -73,12 +68,12 @@ class VectorRows:
                 self._table = new_table("scan", self._room, width)
         if len(self._table) < len(self):
             fresh = np.arange(len(self._table), len(self))
-            self._table.put(fresh, self._rows.rows[fresh[0] :])
+            self._table.put(fresh, self.rows[fresh[0] :])
         return self._table
 
     def cosines(self, query: NDArray[np.float32], some: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
         """Return the cosines of a query of length 1 with all rows, or with some of them by their numbers."""
-        rows = self._rows.rows if some is None else self._rows.rows[some]
+        rows = self.rows if some is None else self.rows[some]
         # Not "@": its threads are no faster here, and on a busy machine they wait for each other ten times longer.
         found: NDArray[np.float32] = np.einsum("nd,d->n", rows, query)
         np.clip(found, -1, 1, out=found)

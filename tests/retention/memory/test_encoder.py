@@ -214,3 +214,15 @@ def test_the_default_encoder_works_without_a_network(path: Path, monkeypatch: py
         assert other.score < 0.2
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT DISTINCT encoder FROM templates").fetchall() == [(template.encoder,)]
+
+
+def test_what_encodes_the_texts_of_another_namespace_shows_nowhere(path: Path) -> None:
+    with EpisodicMemory.open(path) as memory:
+        memory._encoding = Encoding(FunctionEncoder(lambda texts: np.ones((len(texts), 2)), "ours"))
+        memory.write([TemplateDraft(content="the door is locked", key=np.ones(3), encoder="x-ray")], namespace="bob")
+        memory.write([TemplateDraft(content="the door is open")], namespace="alice")
+        assert [hit.template.content for hit in memory.recall("door", namespace="alice").hits] == ["the door is open"]
+        with pytest.raises(EncoderMismatchError, match="x-ray"):
+            memory.recall("door", namespace="bob")
+        with pytest.raises(EncoderMismatchError, match="x-ray"):
+            memory.write([TemplateDraft(content="the door is shut")], namespace="bob")

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import random
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 
-from retention import EpisodeDraft, EpisodicMemory, MemoryFileError, TemplateDraft, Transitions
+from retention import EpisodeDraft, EpisodicMemory, MemoryFileError, MemoryLockedError, TemplateDraft, Transitions
+from retention.memory import opening
 from retention.memory.encoder import FunctionEncoder
 
 Draft = Callable[..., EpisodeDraft]
@@ -182,6 +186,85 @@ def test_a_memory_without_a_file_stays_in_its_process(draft: Draft) -> None:
         assert exit_code(fork(work)) == 0
         memory.commit_episode(draft())
         assert memory.episode_count(namespace="alice", task="corridor") == 1
+
+
+# Writes one text, and closes the file.
+VISITOR = """
+import sys
+import numpy as np
+from retention import EpisodicMemory, TemplateDraft
+
+with EpisodicMemory.open(sys.argv[1]) as memory:
+    memory.write([TemplateDraft(content=sys.argv[2], key=np.ones(2))], namespace="alice")
+"""
+
+
+@pytest.mark.parametrize("mode", ["rw", "ro"])
+def test_a_file_that_is_opened_twice_here_is_still_held(root: Path, path: Path, mode: Literal["rw", "ro"]) -> None:
+    """What is read of a file's header before SQLite opens it must not cost this process its locks.
+
+    Without them a process that closes the file takes itself for the last one, and deletes the log that we write to.
+    """
+
+    def visit(content: str) -> None:
+        subprocess.run([sys.executable, "-c", VISITOR, str(path), content], cwd=root, check=True)
+
+    with EpisodicMemory.open(path) as memory:
+        memory.write([TemplateDraft(content="one", key=np.ones(2))], namespace="alice")
+        link = path.with_name("link.db")
+        link.symlink_to(path)
+        for name in (path, link):
+            EpisodicMemory.open(name, mode=mode).close()
+        visit("two")
+        assert path.with_name(path.name + "-wal").exists()
+        memory.write([TemplateDraft(content="three", key=np.ones(2))], namespace="alice")
+        visit("four")
+        kept = [template.content for template in memory.templates(namespace="alice")]
+        assert kept == ["one", "two", "three", "four"]
+    with EpisodicMemory.open(path) as memory:
+        assert [template.content for template in memory.templates(namespace="alice")] == kept
+        assert memory.verify() == []
+
+
+def test_an_interrupt_while_waiting_leaves_no_transaction_open(
+    path: Path, draft: Draft, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The interpreter raises it when SQLite returns: the transaction has begun by then."""
+    with EpisodicMemory.open(path) as memory, EpisodicMemory.open(path) as other:
+        with memory._connections._seat() as (_, db):
+            connection = db.conn
+
+            class Interrupted:
+                def execute(self, sql: str, *values: object) -> object:
+                    done = connection.execute(sql, *values)
+                    if sql.startswith("BEGIN"):
+                        raise KeyboardInterrupt
+                    return done
+
+                def __getattr__(self, name: str) -> object:
+                    return getattr(connection, name)
+
+        monkeypatch.setattr(opening, "BUSY_TIMEOUT_S", 0.2)
+        monkeypatch.setattr(db, "conn", Interrupted())
+        with pytest.raises(KeyboardInterrupt):
+            memory.commit_episode(draft())
+        monkeypatch.setattr(db, "conn", connection)
+        other.commit_episode(draft())
+        memory.commit_episode(draft())
+        assert memory.episode_count(namespace="alice", task="corridor") == 2
+
+
+def test_a_busy_file_is_not_read_as_one_that_nobody_changes(
+    path: Path, draft: Draft, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    EpisodicMemory.open(path).close()
+    monkeypatch.setattr(opening, "BUSY_TIMEOUT_S", 0.05)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(MemoryLockedError, match="another process holds it"):
+            EpisodicMemory.open(path, mode="ro")
+        other.execute("ROLLBACK")
 
 
 # Does one long change to a file after another, and says so when each begins.

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from retention import EpisodicMemory, TemplateDraft
 from retention.memory import word_codes
-from retention.memory.ranking import RankingConfig, fused, says_the_same, scored, tokens, with_neighbours
+from retention.memory.ranking import RankingConfig, says_the_same, scored, tokens
 from retention.memory.vector_rows import VectorRows, highest, unit
 from retention.memory.word_index import K1, B, WordIndex, scores_at
 from retention.memory.words import terms, words
@@ -159,27 +159,6 @@ def test_words_and_vectors_together() -> None:
         assert found(memory, "xaxa", vector=[0, 0, 1, 0, 0], k=1) == ["iii"]
         memory.write([TemplateDraft(content="given", key=np.ones(5))], namespace="alice")
         assert found(memory, "given", k=1) == ["given"]  # by its words: nobody knows what made its vector
-
-
-def test_fusing() -> None:
-    words, cosines = np.array([4, 0, 2, 9], np.float32), np.array([0.2, 1, np.nan, 0.6], np.float32)
-    found_ = fused(words, 8.0, cosines, 0.2, 0.25)
-    np.testing.assert_allclose(found_, [0.125, 0.75, 0.25, 0.25 + 0.75 * 0.5], rtol=1e-6)
-    np.testing.assert_allclose(fused(words, 0.0, cosines, 0.2, 0.25), [0, 1, 0, 0.5], rtol=1e-6)
-    np.testing.assert_allclose(fused(words, 8.0, np.full(4, np.nan, np.float32), 0.0, 0.25), [0.5, 0, 0.25, 1])
-
-
-def test_neighbours_share_their_relevance() -> None:
-    relevance = np.array([0.0, 0.8, 0.4, -np.inf, 0.6], np.float32)
-    groups, order = np.array([0, 0, 0, 0, 1], np.int32), np.arange(5)
-    shared = with_neighbours(relevance, groups, order, 0.25)
-    np.testing.assert_allclose(shared, np.array([0.2, 0.9, 0.6, -np.inf, 0.6]) / 1.25)
-    np.testing.assert_array_equal(with_neighbours(relevance, groups, order, 0.0), relevance)
-    # in the order of writing, not of places
-    np.testing.assert_allclose(
-        with_neighbours(np.array([0.4, 0.0, 0.8], np.float32), np.zeros(3, np.int32), np.array([0, 2, 1]), 0.25),
-        np.array([0.6, 0.2, 0.9]) / 1.25,
-    )
 
 
 def test_an_answer_is_found_beside_its_question() -> None:
@@ -408,6 +387,5 @@ def test_rows_of_vectors() -> None:
         rows.add(np.array([[3, 4], [0, 0]], np.float32))
     assert len(rows) == 10
     np.testing.assert_allclose(rows.cosines(np.array([1, 0], np.float32)), [0.6, 0] * 5, rtol=1e-6)
-    np.testing.assert_allclose(rows.mean, [0.6 * 5 / 30, 0.8 * 5 / 30], rtol=1e-6)
     np.testing.assert_allclose(unit(np.array([1e30, 1e30], np.float32)), np.sqrt([0.5, 0.5]), rtol=1e-6)
     np.testing.assert_allclose(unit(np.array([[1e-40, 0]], np.float32)), [[1, 0]], rtol=1e-6)

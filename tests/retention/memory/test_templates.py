@@ -152,3 +152,15 @@ def test_wrong_templates_are_refused() -> None:
         memory.write([note("a")], namespace="alice")
         with pytest.raises(ValueError, match="keys must have width 2"):
             memory.write([note("a", 1, 2, 3)], namespace="alice")
+
+
+def test_numbers_beyond_what_sqlite_knows() -> None:
+    with EpisodicMemory.open(None) as memory:
+        (kept,) = memory.write([TemplateDraft(content="x", key=np.ones(2))], namespace="alice")
+        for number in (2**63, -(2**70)):
+            with pytest.raises(NotFoundError, match="has no template"):
+                memory.get(number, namespace="alice")
+            assert memory.pin([number, kept], namespace="alice") == 1
+            assert memory.forget([number], namespace="alice").templates == 0
+        assert len(memory.templates(namespace="alice", limit=2**70)) == 1
+        assert memory.templates(namespace="alice", offset=2**70) == []

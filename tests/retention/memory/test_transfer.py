@@ -21,6 +21,7 @@ from retention import (
     TemplateDraft,
     Transitions,
 )
+from retention.memory import transfer
 
 
 @pytest.fixture
@@ -130,6 +131,40 @@ def test_a_file_is_there_as_a_whole_or_not_at_all(full: Path, monkeypatch: pytes
             memory.export(full.parent / "gone" / "out.jsonl")
 
 
+def test_two_cannot_write_one_file(full: Path) -> None:
+    out = full.with_name("out.jsonl")
+    with EpisodicMemory.open(full) as memory, transfer._claimed(out.with_name("out.jsonl.part")):
+        with pytest.raises(MemoryWriteError, match=r"out\.jsonl: another process is writing it; name another file"):
+            memory.export(out)
+        assert not out.exists()
+        assert out.with_name("out.jsonl.part").exists()
+
+
+def test_an_export_that_is_interrupted_leaves_nothing(full: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*args: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupt)
+    with EpisodicMemory.open(full) as memory, pytest.raises(KeyboardInterrupt):
+        memory.export(full.with_name("out.jsonl"))
+    assert [file.name for file in full.parent.iterdir() if "jsonl" in file.name] == []
+
+
+def test_what_is_renamed_to_another_namespace_does_not_join_it(full: Path) -> None:
+    """Its episodes would be alice's still, and her feedback would reach bob's templates."""
+    out = exported(full, namespace="alice")
+    out.write_text(out.read_text().replace('"alice"', '"carol"'))
+    with EpisodicMemory.open(full) as memory:
+        with pytest.raises(ForeignFileError, match=r"do not fit together \(episode_id '.*' is of another namespace"):
+            memory.import_file(out)
+        assert memory.namespaces() == ["alice", "bob"]
+        assert memory.verify() == []
+    with EpisodicMemory.open(full.with_name("new.db")) as memory:  # where nobody has them it is fine
+        memory.import_file(out)
+        assert memory.namespaces() == ["carol"]
+        assert memory.verify() == []
+
+
 def lines_of(out: Path) -> list[str]:
     return out.read_text().splitlines()
 
@@ -182,7 +217,47 @@ def dangling(lines: list[str]) -> list[str]:
     return [line.replace('"template_id": ', '"template_id": 7') for line in lines]
 
 
+def a_head_without_version(lines: list[str]) -> list[str]:
+    return [json.dumps({"format": "holdfast memory", "revision": 1}), *lines[1:]]
+
+
+def a_head_with_words(lines: list[str]) -> list[str]:
+    return [json.dumps(json.loads(lines[0]) | {"revision": "many"}), *lines[1:]]
+
+
+def an_older_head(lines: list[str]) -> list[str]:
+    return [json.dumps(json.loads(lines[0]) | {"revision": 1}), *lines[1:]]
+
+
+def another_width(lines: list[str]) -> list[str]:
+    """One of two texts of one kind and encoder has a number more."""
+    text = next(line for line in lines if '"enc"' in line)
+    row = json.loads(text)
+    more = row | {"id": 77, "content": "more", "key": {"base64": "AACAPwAAgD8AAIA/"}, "merge_key": {"base64": "AAAA"}}
+    end = json.loads(lines[-1])
+    end["end"]["templates"] += 1
+    at = lines.index(text) + 1
+    return [*lines[:at], json.dumps(more), *lines[at:-1], json.dumps(end)]
+
+
+def anothers_template(lines: list[str]) -> list[str]:
+    """A template of alice's that says it is bob's."""
+    table, *_ = [line for line in lines if '"table": "templates"' in line and '"transition"' in line]
+    return [line if line != table else table.replace('"alice"', '"bob"') for line in lines]
+
+
+def anothers_receipt(lines: list[str]) -> list[str]:
+    table = next(line for line in lines if '"table": "receipts"' in line and "episode_id" not in line)
+    return [line if line != table else table.replace('"alice"', '"bob"') for line in lines]
+
+
 DAMAGES = (
+    a_head_without_version,
+    a_head_with_words,
+    an_older_head,
+    another_width,
+    anothers_template,
+    anothers_receipt,
     cut,
     without_end,
     half_a_line,
