@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from retention import Hit
 
-CANDIDATES = 16
+CANDIDATES = 64
 """How many similar notes a peer's rule chooses from: as many as the memory reorders by utility where 5 are wanted."""
 
 _RATE = 0.1

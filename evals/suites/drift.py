@@ -12,8 +12,9 @@ a wrong one), on the others hard (0.60 and 0.05), so that success alone misleads
 
 | arm | what is written | how notes are ranked |
 |---|---|---|
-| full | what the gate admits: successes | the library's, by similarity and utility |
-| no-gate | everything | the library's |
+| full | what the gate admits: successes | the library's, by similarity and utility, which may move a score by 0.9 |
+| mild | what the gate admits | the same, by 0.2: the default, made for texts of which each is about something else |
+| no-gate | everything | as full |
 | no-credit | what the gate admits | by similarity |
 | ungated | everything | by similarity |
 | counters | everything | by similarity and successes over uses (Memory Worth, ACE) |
@@ -64,7 +65,7 @@ _SETTINGS: Mapping[str, Any] = {
         "likeness": 0.8,
         "easy": [0.95, 0.30],
         "hard": [0.60, 0.05],
-        "episodes": 2000,
+        "episodes": 4000,
         "explore": 0.1,
     },
     "k": 5,
@@ -86,7 +87,7 @@ SUITE = Suite(
         **{task_name(kind, rate): {**_SETTINGS, "kind": kind, "rate": rate / 100} for kind in KINDS for rate in RATES},
     },
     arms={
-        **{arm: _SIMULATE for arm in ("full", "no-gate", "no-credit", "ungated", "counters", "ema")},
+        **{arm: _SIMULATE for arm in ("full", "mild", "no-gate", "no-credit", "ungated", "counters", "ema")},
         "table": ("evals.suites.drift_phases:tabulate",),
     },
     score="evals.suites.drift:score",

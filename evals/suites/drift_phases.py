@@ -19,7 +19,8 @@ from ..suite import Case
 Answer = Mapping[str, Any]
 AGENT, STRANGER = "agent-run", "stranger"
 _NAMESPACE, _TASK = "drift", "topics"
-_GATED, _CREDITED = ("full", "no-credit"), ("full", "no-gate")
+_GATED = ("full", "mild", "no-credit")
+_UTILITY = {"full": 0.9, "mild": RankingConfig().utility, "no-gate": 0.9}
 _PEERS: Mapping[str, type[PeerRule]] = {"counters": Counters, "ema": MovingAverage}
 _BINS = 20
 
@@ -43,7 +44,7 @@ def simulate(case: Case, folder: Path, earlier: Sequence[Answer]) -> Answer:
     with EpisodicMemory.open(
         None,
         gate=FeedbackGate(GateConfig(admit="success" if case.arm in _GATED else "both")),
-        recall=RankingConfig() if case.arm in _CREDITED else RankingConfig(utility=0.0),
+        recall=RankingConfig(utility=_UTILITY.get(case.arm, 0.0)),
     ) as memory:
         log, offered = _Log(), 0
         for episode in range(world.config.episodes):

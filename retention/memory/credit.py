@@ -25,6 +25,9 @@ LIMIT = 3.0
 SELF_RATING_LIMIT = 0.2
 """The most that an agent's rating of itself may count, in spreads."""
 
+FOUND_WEIGHT = 3.0
+"""For how many recalls the outcome of an episode counts for a text that was written for it: it is about this text."""
+
 
 class Evidence(NamedTuple):
     """What a utility is computed from: sums over outcomes, each weighted by the template's exposure to it.

@@ -80,9 +80,7 @@ def feedback(db: Database, scope: Scope, episode_id: str, said: Opinion, gate: F
         return Feedback(feedback_id=said.feedback_id, episode_id=episode_id, applied=False, gate=before.gate)
     _insert_outcome(db, episode_id, "feedback", said)
     episode = find(db, scope, episode_id)
-    outcome = episode.return_ + episode.late_reward
-    (number,) = db.conn.execute("SELECT id FROM episodes WHERE episode_id = ?", (episode_id,)).fetchone()
-    earlier = _earlier_returns(db, Scope(episode.namespace, episode.task), number)
+    outcome, earlier = _outcome_and_earlier(db, episode)
     decision = gate.decide(outcome, earlier, episode.success, episode.rating)
     db.conn.execute(
         "UPDATE episodes SET polarity = ?, weight = ? WHERE episode_id = ?",
@@ -94,6 +92,17 @@ def feedback(db: Database, scope: Scope, episode_id: str, said: Opinion, gate: F
     _quarantine_or_free(db, episode, decision, gate, revision)
     credit_episode(db, episode_id, advantage(outcome, earlier, episode.rating, episode.self_rating))
     return Feedback(feedback_id=said.feedback_id, episode_id=episode_id, applied=True, gate=decision)
+
+
+def gained_by(db: Database, episode: Episode) -> float | None:
+    """Return the advantage of an episode with all that was said of it so far; ``None`` where it cannot be compared."""
+    return advantage(*_outcome_and_earlier(db, episode), episode.rating, episode.self_rating)
+
+
+def _outcome_and_earlier(db: Database, episode: Episode) -> tuple[float, list[float]]:
+    (number,) = db.conn.execute("SELECT id FROM episodes WHERE episode_id = ?", (episode.episode_id,)).fetchone()
+    earlier = _earlier_returns(db, Scope(episode.namespace, episode.task), number)
+    return episode.return_ + episode.late_reward, earlier
 
 
 def refuses_texts(episode: Episode, gate: FeedbackGate) -> bool:

@@ -158,14 +158,15 @@ class _Taking:
         self._same_owner(self.owners["receipts", row["receipt_id"]], "templates", row["template_id"])
         self.insert("receipt_templates", row | {"receipt_id": receipt, "template_id": number})
         if number not in self.fresh["templates"] and row.get("credit") is not None:
-            self._credit(number, row["exposure"], row["credit"])
+            self._credit(number, receipt, row["exposure"], row["credit"])
         return True
 
-    def _credit(self, number: int, exposure: float, credit: float) -> None:
+    def _credit(self, number: int, receipt: int, exposure: float, credit: float) -> None:
         """Give a template that was here before what a receipt that is new gave it elsewhere."""
         sums = "utility_sum, utility_square, utility_weight"
         before = self.db.conn.execute(f"SELECT {sums} FROM templates WHERE id = ?", (number,)).fetchone()
-        after = Evidence(*before).plus(exposure, credit)
+        (weight,) = self.db.conn.execute("SELECT weight FROM receipts WHERE id = ?", (receipt,)).fetchone()
+        after = Evidence(*before).plus(weight * exposure, credit)
         self.db.conn.execute(f"UPDATE templates SET ({sums}) = (?, ?, ?) WHERE id = ?", (*after, number))
 
     def _take_receipt_outcomes(self, row: dict[str, Any]) -> bool:

@@ -34,8 +34,8 @@ from .word_index import scores_at
 K_LIMIT = 1000
 """The most templates that one recall returns."""
 
-_CHUNK = 16  # candidates that are read from the table at a time, at least
-_WINDOW = 3  # for each one asked for: among these utility may move the order
+_CHUNK = 64  # candidates that are read from the table at a time, at least: among these utility may move the order
+_WINDOW = 3  # for each one asked for
 
 
 @final

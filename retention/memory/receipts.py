@@ -11,7 +11,7 @@ from typing import final
 from sqlite_utils import Database
 
 from ..errors import NotFoundError
-from .credit import Evidence, credits, exposures, utility
+from .credit import FOUND_WEIGHT, Evidence, credits, exposures, utility
 from .scope import Scope
 
 # SQLite before 3.32 takes at most 999 parameters.
@@ -34,6 +34,7 @@ class Receipt:
         exposures: how much each template that was shown had to do with it, in (0, 1], by template id.
         credits: what each was credited with, in spreads, by template id.
         withheld: the ids of those that were kept back at random.
+        weight: for how many recalls the outcome counts: 1, or more where an episode wrote the template itself.
     """
 
     receipt_id: str
@@ -45,6 +46,7 @@ class Receipt:
     exposures: Mapping[int, float]
     credits: Mapping[int, float]
     withheld: tuple[int, ...]
+    weight: float
 
 
 _PLACES = """
@@ -71,6 +73,7 @@ def store_receipt(
     episode_id: str | None,
     task: str = "",
     withheld: Collection[int] = (),
+    weight: float = 1.0,
 ) -> str:
     """Write which templates were recalled, with each one's exposure, and return the receipt's id.
 
@@ -81,14 +84,15 @@ def store_receipt(
         episode_id: the episode they were recalled for, if it is known.
         task: the task they were recalled for; ``""`` for none.
         withheld: templates that would have been recalled, but were kept back to learn what they are worth.
+        weight: for how many recalls its outcome counts.
 
     Raises:
         ValueError: if a mass is negative or not finite.
     """
     receipt_id = uuid.uuid4().hex
     receipt = db.conn.execute(
-        "INSERT INTO receipts (receipt_id, namespace, task, episode_id, created) VALUES (?, ?, ?, ?, ?)",
-        (receipt_id, namespace, task, episode_id, time.time()),
+        "INSERT INTO receipts (receipt_id, namespace, task, episode_id, weight, created) VALUES (?, ?, ?, ?, ?, ?)",
+        (receipt_id, namespace, task, episode_id, weight, time.time()),
     ).lastrowid
     shown = exposures(masses)
     total = sum(shown.values())
@@ -121,8 +125,8 @@ def read_receipt(db: Database, scope: Scope, receipt_id: str) -> Receipt:
         NotFoundError: if the namespace has no such receipt.
     """
     number, task, episode_id = find_receipt(db, scope, receipt_id)
-    outcome, advantage, created = db.conn.execute(
-        "SELECT outcome, advantage, created FROM receipts WHERE id = ?", (number,)
+    outcome, advantage, created, weight = db.conn.execute(
+        "SELECT outcome, advantage, created, weight FROM receipts WHERE id = ?", (number,)
     ).fetchone()
     places = db.conn.execute(
         "SELECT template_id, exposure, credit, withheld FROM receipt_templates WHERE receipt_id = ? "
@@ -139,6 +143,7 @@ def read_receipt(db: Database, scope: Scope, receipt_id: str) -> Receipt:
         exposures={place[0]: place[1] for place in places if not place[3]},
         credits={place[0]: place[2] for place in places if place[2] is not None},
         withheld=tuple(place[0] for place in places if place[3]),
+        weight=weight,
     )
 
 
@@ -148,18 +153,38 @@ def credit_episode(db: Database, episode_id: str, gained: float | None) -> None:
         credit_receipt(db, receipt, gained)
 
 
+def credit_found(db: Database, episode_id: str, gained: float | None) -> None:
+    """Credit the texts that were just written for an episode with its advantage."""
+    fresh = "SELECT id FROM receipts WHERE episode_id = ? AND weight = ? AND advantage IS NULL"
+    for (receipt,) in db.conn.execute(fresh, (episode_id, FOUND_WEIGHT)).fetchall():
+        credit_receipt(db, receipt, gained)
+
+
+def found_for(db: Database, namespace: str, episode_id: str, template_id: int, task: str) -> bool:
+    """Write that a text is about an episode, whose outcome credits it from now on, and say whether that is new."""
+    known = (
+        "SELECT 1 FROM receipts JOIN receipt_templates ON receipt_templates.receipt_id = receipts.id "
+        "WHERE episode_id = ? AND template_id = ? AND weight = ?"
+    )
+    if db.conn.execute(known, (episode_id, template_id, FOUND_WEIGHT)).fetchone():
+        return False
+    store_receipt(db, namespace, {template_id: 1.0}, episode_id, task, weight=FOUND_WEIGHT)
+    return True
+
+
 def credit_receipt(db: Database, receipt: int, gained: float | None) -> None:
     """Credit the templates on a receipt: what it gave before is taken back first, so an outcome counts once."""
     rows = db.conn.execute(_PLACES, (receipt,)).fetchall()
+    (weight,) = db.conn.execute("SELECT weight FROM receipts WHERE id = ?", (receipt,)).fetchone()
     evidence = []
     for _, exposure, given, *sums in rows:
         before = Evidence(*sums)
-        evidence.append(before if given is None else before.minus(exposure, given))
+        evidence.append(before if given is None else before.minus(weight * exposure, given))
     now: Sequence[float | None] = [None] * len(rows)
     if gained is not None:
         now = credits(gained, [(row[1], utility(*sums)[0]) for row, sums in zip(rows, evidence, strict=True)])
         evidence = [
-            sums.plus(row[1], credit)
+            sums.plus(weight * row[1], credit)
             for row, sums, credit in zip(rows, evidence, now, strict=True)
             if credit is not None
         ]

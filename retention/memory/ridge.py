@@ -43,21 +43,21 @@ class Refitted:
 def refit(db: Database, scope: Scope) -> Refitted:
     """Fit the utilities of a namespace to its receipts; what comes later is credited on top of it."""
     rows = db.conn.execute(
-        "SELECT receipts.id, task, advantage, template_id, exposure FROM receipts "
+        "SELECT receipts.id, task, advantage, weight, template_id, exposure FROM receipts "
         "JOIN receipt_templates ON receipt_templates.receipt_id = receipts.id "
         f"WHERE {scope.where} AND advantage IS NOT NULL AND NOT withheld ORDER BY receipts.id",
         scope.bind(),
     ).fetchall()
     if not rows:
         return Refitted(receipts=0, templates=0)
-    numbers, tasks, gained, ids, exposures = zip(*rows, strict=True)
+    numbers, tasks, gained, weights, ids, exposures = zip(*rows, strict=True)
     _, first, receipt = np.unique(np.array(numbers), return_index=True, return_inverse=True)
     known, template = np.unique(np.array(ids), return_inverse=True)
     exposure = np.array(exposures)
     _, task = np.unique(np.array(tasks)[first], return_inverse=True)
-    fade = np.exp((np.arange(len(first)) - len(first) + 1) / MEMORY)
+    fade = np.exp((np.arange(len(first)) - len(first) + 1) / MEMORY) * np.array(weights)[first]
     worth = fitted(receipt, template, exposure, np.array(gained)[first], task, fade).clip(-LIMIT, LIMIT)
-    seen = np.bincount(template, exposure)
+    seen = np.bincount(template, exposure * np.array(weights))
     weight = np.minimum(seen, HORIZON)
     # Kept as what the running rule would have summed up: what is taken back later was given here.
     credit = worth * (weight + PRIOR_WEIGHT) / weight

@@ -194,6 +194,7 @@ CREATE TABLE unfinished (
 # The record of a source is the sum over its templates, whatever changes them.
 _VERSION_3 = """
 ALTER TABLE templates ADD COLUMN words BLOB;
+ALTER TABLE receipts ADD COLUMN weight REAL NOT NULL DEFAULT 1;
 DROP INDEX templates_by_first_episode;
 CREATE INDEX templates_by_first_episode ON templates (first_episode_id) WHERE first_episode_id IS NOT NULL;
 

@@ -13,10 +13,11 @@ from sqlite_utils import Database
 
 from . import word_codes
 from .episode_rows import find as find_episode
-from .episode_rows import refuses_texts
+from .episode_rows import gained_by, refuses_texts
 from .forgetting import purge_expired
 from .gate import FeedbackGate
 from .merge_key import of_content, of_words
+from .receipts import credit_found, found_for
 from .scope import Scope
 from .settings import as_json
 from .templates import TemplateDraft
@@ -131,9 +132,9 @@ def write(db: Database, namespace: str, drafts: Sequence[TemplateDraft], gate: F
     """Write templates, each with its key, in the order they come; what a refused episode noted is kept from use."""
     revision, now = next_revision(db), time.time()
     purge_expired(db, Scope(namespace))
-    refused: dict[str | None, bool] = {}
-    for episode_id in {draft.episode_id for draft in drafts if draft.episode_id is not None}:
-        refused[episode_id] = refuses_texts(find_episode(db, Scope(namespace), episode_id), gate)
+    told = {draft.episode_id for draft in drafts if draft.episode_id is not None}
+    episodes = {episode_id: find_episode(db, Scope(namespace), episode_id) for episode_id in told}
+    refused: dict[str | None, bool] = {name: refuses_texts(episode, gate) for name, episode in episodes.items()}
     places = {(draft.task or "", draft.kind): Scope(namespace, draft.task or "", draft.kind) for draft in drafts}
     scopes = [places[draft.task or "", draft.kind] for draft in drafts]
     rows = [
@@ -159,6 +160,11 @@ def write(db: Database, namespace: str, drafts: Sequence[TemplateDraft], gate: F
         ids.append(number)
     db.conn.executemany(_INSERT, fresh)
     db.conn.executemany(_SEEN_AGAIN, again)
+    for number, row in zip(ids, rows, strict=True):
+        if row["episode_id"] is not None:
+            found_for(db, namespace, row["episode_id"], number, row["task"])
+    for episode_id, episode in episodes.items():
+        credit_found(db, episode_id, gained_by(db, episode))
     kept_back = sum(row["status"] != "active" for row in fresh)
     return WriteReport(ids=tuple(ids), offered=len(drafts), kept=len(fresh), merged=len(again), quarantined=kept_back)
 

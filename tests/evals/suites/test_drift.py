@@ -173,7 +173,7 @@ def test_what_was_advised_is_credited_in_the_arms_with_credit(tmp_path, memories
     assert sum(good) / len(good) > 0 > sum(bad) / len(bad)
 
 
-@pytest.mark.parametrize(("arm", "asked"), [("full", 5), ("ungated", 5), ("counters", 16), ("ema", 16)])
+@pytest.mark.parametrize(("arm", "asked"), [("full", 5), ("ungated", 5), ("counters", 64), ("ema", 64)])
 def test_what_is_credited_advised_the_action_taken_and_peers_choose_among_more(tmp_path, monkeypatch, arm, asked):
     actions, asked_for, credited, split = {}, set(), [], []
 

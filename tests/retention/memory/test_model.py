@@ -111,6 +111,7 @@ class Model(RuleBasedStateMachine):
         self.kept: dict[str, dict[int, dict[str, Any]]] = {name: {} for name in NAMESPACES}
         self.episodes: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in NAMESPACES}
         self.receipts: list[tuple[str, str, str | None]] = []  # namespace, receipt, episode
+        self.found: set[tuple[str, str, int]] = set()  # namespace, the episode that wrote a text, the text
         self.twins: dict[str, str] = {}  # receipts and episodes of the twin by ours
         self.to_twin: dict[int, int] = {}
         self.used: set[int] = set()
@@ -201,6 +202,8 @@ class Model(RuleBasedStateMachine):
                 assert self.to_twin.setdefault(number, twin) == twin
         self.purge(namespace)
         refused = self.refused(namespace, episode)
+        if episode is not None:
+            self.found |= {(namespace, episode, number) for number in ids}
         for number, given in zip(ids, offered, strict=True):
             encoded = given["key"] is None
             key = self.encoder.encode([given["content"]])[0] if encoded else np.array(given["key"], np.float32)
@@ -242,11 +245,12 @@ class Model(RuleBasedStateMachine):
             return
         done = self.memory.forget_namespace(namespace)
         assert (done.templates, done.episodes) == (len(self.kept[namespace]), len(self.episodes[namespace]))
-        assert done.receipts == sum(owner == namespace for owner, _, _ in self.receipts)
+        assert done.receipts == sum(owner == namespace for owner, _, _ in [*self.receipts, *self.found])
         if namespace == TWIN:
             assert self.twin.forget_namespace(TWIN) == done
         self.kept[namespace], self.episodes[namespace] = {}, {}
         self.receipts = [row for row in self.receipts if row[0] != namespace]
+        self.found = {row for row in self.found if row[0] != namespace}
 
     @rule(namespace=namespaces, ids=picks, pinned=st.booleans())
     def pin(self, namespace: str, ids: list[int], pinned: bool) -> None:

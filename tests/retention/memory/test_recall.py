@@ -187,15 +187,18 @@ def test_utility_moves_the_order_within_bounds(memory: EpisodicMemory) -> None:
     assert found(memory, "blue parrot", task="t", k=1) == ["blue parrot"]  # a bounded part in it
 
 
-def test_what_is_not_sure_moves_nothing(memory: EpisodicMemory) -> None:
+def test_a_utility_moves_a_score_by_no_more_than_its_weight(memory: EpisodicMemory) -> None:
     template = memory.get(1, namespace="alice")
-    assert scored(0.5, template, 1.0) == 0.5
-    for utility, error, moves in ((0.5, 1.0, 0), (0.5, 0.2, 1), (-0.5, 0.2, -1), (-0.5, 1.0, 0)):
+    assert scored(0.5, template, 0.2) == 0.5
+    moved = []
+    for utility in (-3.0, -0.1, -0.01, 0.0, 0.01, 0.1, 3.0):
         object.__setattr__(template, "utility", utility)
-        object.__setattr__(template, "utility_error", error)
-        assert np.sign(scored(0.5, template, 1.0) - 0.5) == moves
-        assert 0 <= scored(0.5, template, 1.0) <= 1
-        assert np.sign(scored(-0.5, template, 1.0) + 0.5) == 0
+        moved.append(scored(0.5, template, 0.2))
+        assert scored(0.5, template, 0.0) == 0.5
+        assert scored(-0.5, template, 0.2) == -0.5
+    assert moved == sorted(moved)
+    assert moved[0] == pytest.approx(0.4) and moved[-1] == pytest.approx(0.6)
+    assert moved[5] == pytest.approx(0.5 * (1 + 0.2 * np.tanh(0.6)))
 
 
 def test_filters(memory: EpisodicMemory) -> None:

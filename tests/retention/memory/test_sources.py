@@ -122,3 +122,31 @@ def test_distrust_is_never_trust() -> None:
     assert distrust(-5, 60, 50) == 0  # within chance
     # mean -50 / 60, error sqrt(60 / 50 / 60)
     assert distrust(-50, 60, 50) == pytest.approx(-50 / 60 + 2 * math.sqrt(1.2 / 60))
+
+
+def test_the_outcome_of_an_episode_is_evidence_of_what_it_noted(draft: Draft, path: Path) -> None:
+    with EpisodicMemory.open(path) as memory:
+        for number in range(10):
+            memory.commit_episode(draft(float(number % 2)))
+        bad = memory.commit_episode(draft(0.0)).episode_id
+        good = memory.commit_episode(draft(1.0)).episode_id
+        failed, worked = told(memory, "note one", episode_id=bad), told(memory, "note two", episode_id=good)
+        assert told(memory, "note two", episode_id=good) == worked, "said twice it is credited once"
+        notes = {template.id: template for template in memory.templates(namespace="alice", kind="text")}
+        # One spread from the mean, as three recalls: 3 / (3 + 10).
+        assert notes[worked].utility == pytest.approx(3 / 13, rel=0.2)
+        assert notes[failed].utility == pytest.approx(-3 / 13, rel=0.2)
+        assert notes[worked].uses == 3
+        memory.feedback(good, namespace="alice", rating=-1)  # late: the credit is given anew
+        assert memory.get(worked, namespace="alice").utility < -0.2
+        assert memory.get(worked, namespace="alice").uses == 3
+        memory.export(path.with_suffix(".jsonl"))
+        memory.refit_utilities(namespace="alice")
+        assert memory.get(worked, namespace="alice").utility < 0
+        assert memory.verify() == []
+    with EpisodicMemory.open(None) as other:
+        other.import_file(path.with_suffix(".jsonl"))
+        assert other.get(worked, namespace="alice").utility < -0.2
+        other.feedback(good, namespace="alice", rating=1, source="nurse")
+        other.feedback(good, namespace="alice", rating=1, source="doctor")
+        assert other.get(worked, namespace="alice").utility > 0.2
