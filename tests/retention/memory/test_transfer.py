@@ -310,3 +310,21 @@ def test_a_newer_file_is_refused(full: Path) -> None:
         pytest.raises(NewerFileError, match="has schema version 99, this holdfast"),
     ):
         memory.import_file(out)
+
+
+def test_what_has_no_words_is_known_again_after_it_was_encoded_anew(path: Path) -> None:
+    def one(texts: list[str]) -> np.ndarray:
+        return np.array([[len(text), 1.0] for text in texts])
+
+    def two(texts: list[str]) -> np.ndarray:
+        return np.array([[1.0, len(text), 2.0] for text in texts])
+
+    drafts = [TemplateDraft(content="!!!"), TemplateDraft(content="..."), TemplateDraft(content="words")]
+    with EpisodicMemory.open(path, encoder=one) as memory:
+        ids = memory.write(drafts, namespace="alice")
+    with EpisodicMemory.open(path) as memory:
+        memory.reembed(two)
+        assert memory.write(drafts, namespace="alice") == ids
+        given = TemplateDraft(content="!!!", key=one(["!!!"])[0])  # as it was written with
+        assert memory.write([given], namespace="alice") == ids[:1]
+        assert memory.verify() == []
