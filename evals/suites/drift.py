@@ -40,8 +40,7 @@ if TYPE_CHECKING:
     from ..results import Result
 
 CLEAN = "clean"
-KINDS = ("flipped", "adversarial-feedback", "adversarial-writes")
-RATES = (10, 20, 30, 50)  # per cent
+RATES = {"flipped": (10, 20, 30, 50), "adversarial-feedback": (30, 50), "adversarial-writes": (30, 50)}  # per cent
 _SIMULATE = ("evals.suites.drift_phases:simulate",)
 _METRICS = (
     "share_of_optimum",
@@ -84,7 +83,11 @@ SUITE = Suite(
     summary="Does memory drift? Success and junk under noisy and adversarial feedback, by gate, credit and rule.",
     tasks={
         CLEAN: {**_SETTINGS, "kind": "none", "rate": 0.0},
-        **{task_name(kind, rate): {**_SETTINGS, "kind": kind, "rate": rate / 100} for kind in KINDS for rate in RATES},
+        **{
+            task_name(kind, rate): {**_SETTINGS, "kind": kind, "rate": rate / 100}
+            for kind, rates in RATES.items()
+            for rate in rates
+        },
     },
     arms={
         **{arm: _SIMULATE for arm in ("full", "mild", "no-gate", "no-credit", "ungated", "counters", "ema")},

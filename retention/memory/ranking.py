@@ -12,7 +12,6 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from .templates import Template
 from .word_index import Term
 from .words import terms
 
@@ -157,14 +156,14 @@ def preferring(relevance: NDArray[np.float32], has: NDArray[np.float32] | None, 
     return relevance if has is None else relevance * (1 - part * (1 - has)).astype(np.float32)
 
 
-def scored(relevance: float, template: Template, weight: float) -> float:
+def scored(relevance: float, utility: float, weight: float) -> float:
     """Return relevance moved by a share of it: by the utility, and by no more than a weight.
 
     Not by what is sure of the utility alone: of many templates that are much alike each has few outcomes, and nothing
     is sure of any; in the suite drift that cost a third of the success. Caution is in the utility, which is drawn to
     zero as by ten outcomes, and in the weight.
     """
-    return relevance + weight * math.tanh(_UTILITY_GAIN * template.utility) * max(relevance, 0.0)
+    return relevance + weight * math.tanh(_UTILITY_GAIN * utility) * max(relevance, 0.0)
 
 
 def says_the_same(one: str, other: str) -> bool:

@@ -26,7 +26,7 @@ from .ranking import (
 )
 from .scope import Scope
 from .shelf import Shelf
-from .template_rows import find_many
+from .template_rows import find_many, utilities
 from .templates import Template
 from .vector_rows import highest, unit
 from .word_index import scores_at
@@ -34,7 +34,8 @@ from .word_index import scores_at
 K_LIMIT = 1000
 """The most templates that one recall returns."""
 
-_CHUNK = 64  # candidates that are read from the table at a time, at least: among these utility may move the order
+_REORDERED = 64  # among so many, at least, utility may move the order
+_CHUNK = 16  # templates that are read from the table at a time
 _WINDOW = 3  # for each one asked for
 
 
@@ -195,21 +196,24 @@ def _candidates(
     namespace: str,
     config: RankingConfig,
 ) -> Iterator[Hit]:
-    """Read the most relevant templates from the table, a chunk at a time, and give those of each chunk by score."""
-    now, taken, size = time.time(), 0, max(_CHUNK, _WINDOW * min(asked.k, K_LIMIT))
+    """Give the most relevant templates, those of each window by score, read from the table when they are asked for."""
+    scope, now, taken, size = Scope(namespace), time.time(), 0, max(_REORDERED, _WINDOW * min(asked.k, K_LIMIT))
     while True:
         order = highest(relevance, taken + size)[taken:]
-        found = find_many(db, Scope(namespace), ids[order].tolist())
-        hits = []
-        for place in order:
-            template = found.get(int(ids[place]))
-            if template is not None and _has(template, asked.where):
-                relevant = float(relevance[place])
-                score = scored(relevant, template, config.utility)
-                hits.append(
-                    Hit(template=template, score=score, relevance=relevant, age=max(0.0, now - template.created))
-                )
-        yield from sorted(hits, key=lambda hit: (-hit.score, hit.template.id))
+        worth = utilities(db, scope, ids[order].tolist())
+        ranked = []
+        for number, relevant in zip(ids[order].tolist(), relevance[order].tolist(), strict=True):
+            if number in worth:
+                ranked.append((-scored(relevant, worth[number], config.utility), number, relevant))
+        ranked.sort()
+        for start in range(0, len(ranked), _CHUNK):
+            some = ranked[start : start + _CHUNK]
+            found = find_many(db, scope, [number for _, number, _ in some])
+            for score, number, relevant in some:
+                template = found.get(number)
+                if template is not None and _has(template, asked.where):
+                    age = max(0.0, now - template.created)
+                    yield Hit(template=template, score=-score, relevance=relevant, age=age)
         if len(order) < size:
             return
         taken, size = taken + size, 4 * size

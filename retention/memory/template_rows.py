@@ -54,6 +54,20 @@ def find_many(db: Database, scope: Scope, ids: Sequence[int]) -> dict[int, Templ
     return {row["id"]: _template(row) for row in db.query(query, scope.bind())}
 
 
+def utilities(db: Database, scope: Scope, ids: Sequence[int]) -> dict[int, float]:
+    """Return the utilities of those of the templates that may be recalled, by id."""
+    marks = ", ".join(map(str, ids))
+    query = (
+        "SELECT id, utility_sum, utility_square, utility_weight, total, square, weight "
+        "FROM templates NOT INDEXED LEFT JOIN sources USING (namespace, source) "
+        f"WHERE id IN ({marks}) AND {scope.usable}"
+    )
+    return {
+        row[0]: utility(row[1], row[2], row[3], 0.0 if row[6] is None else distrust(*row[4:]))[0]
+        for row in db.conn.execute(query, scope.bind())
+    }
+
+
 def select(db: Database, scope: Scope, limit: int | None, offset: int, newest: bool) -> list[Template]:
     """Return the templates of a scope, by id, the newest first or last."""
     order = "DESC" if newest else "ASC"

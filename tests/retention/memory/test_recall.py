@@ -187,18 +187,14 @@ def test_utility_moves_the_order_within_bounds(memory: EpisodicMemory) -> None:
     assert found(memory, "blue parrot", task="t", k=1) == ["blue parrot"]  # a bounded part in it
 
 
-def test_a_utility_moves_a_score_by_no_more_than_its_weight(memory: EpisodicMemory) -> None:
-    template = memory.get(1, namespace="alice")
-    assert scored(0.5, template, 0.2) == 0.5
-    moved = []
-    for utility in (-3.0, -0.1, -0.01, 0.0, 0.01, 0.1, 3.0):
-        object.__setattr__(template, "utility", utility)
-        moved.append(scored(0.5, template, 0.2))
-        assert scored(0.5, template, 0.0) == 0.5
-        assert scored(-0.5, template, 0.2) == -0.5
+def test_a_utility_moves_a_score_by_no_more_than_its_weight() -> None:
+    worth = (-3.0, -0.1, -0.01, 0.0, 0.01, 0.1, 3.0)
+    moved = [scored(0.5, utility, 0.2) for utility in worth]
     assert moved == sorted(moved)
-    assert moved[0] == pytest.approx(0.4) and moved[-1] == pytest.approx(0.6)
+    assert (moved[0], moved[3], moved[-1]) == (pytest.approx(0.4), 0.5, pytest.approx(0.6))
     assert moved[5] == pytest.approx(0.5 * (1 + 0.2 * np.tanh(0.6)))
+    assert {scored(0.5, utility, 0.0) for utility in worth} == {0.5}
+    assert {scored(-0.5, utility, 0.2) for utility in worth} == {-0.5}  # opposite: no fit that could be better or worse
 
 
 def test_filters(memory: EpisodicMemory) -> None:
