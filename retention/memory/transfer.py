@@ -25,6 +25,9 @@ from .transition_rows import current_revision
 
 FORMAT = "holdfast memory"
 
+FIRST_VERSION = 2
+"""The schema version of the oldest exports; what later ones have beside it follows from the rest, or has a default."""
+
 WORDS = "words"
 """The column that is not exported: it follows from the content."""
 
@@ -180,7 +183,7 @@ def _check_head(path: Path, head: dict[str, Any]) -> dict[str, Any]:
             f"{path}: has schema version {head['schema_version']}, this holdfast knows up to {SCHEMA_VERSION}; "
             "upgrade with: pip install -U holdfast"
         )
-    if head["schema_version"] < SCHEMA_VERSION:
+    if head["schema_version"] < FIRST_VERSION:
         raise ForeignFileError(
             f"{path}: has schema version {head['schema_version']}, which no export had; export it again"
         )

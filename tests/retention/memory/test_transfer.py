@@ -328,3 +328,18 @@ def test_what_has_no_words_is_known_again_after_it_was_encoded_anew(path: Path) 
         given = TemplateDraft(content="!!!", key=one(["!!!"])[0])  # as it was written with
         assert memory.write([given], namespace="alice") == ids[:1]
         assert memory.verify() == []
+
+
+def test_an_export_of_version_2_is_taken_in(path: Path) -> None:
+    out = path.with_suffix(".jsonl")
+    with EpisodicMemory.open(path) as memory:
+        (number,) = memory.write([TemplateDraft(content="the door is locked", key=np.ones(2))], namespace="alice")
+        memory.recall("door", namespace="alice")
+        memory.export(out)
+    head, *rows = out.read_text().splitlines()
+    rows = [json.dumps({name: value for name, value in json.loads(row).items() if name != "weight"}) for row in rows]
+    out.write_text("\n".join([json.dumps(json.loads(head) | {"schema_version": 2}), *rows]) + "\n")
+    with EpisodicMemory.open(None) as other:
+        assert other.import_file(out).templates == 1
+        assert [hit.template.id for hit in other.recall("a locked door", namespace="alice").hits] == [number]
+        assert other.verify() == []
