@@ -97,6 +97,8 @@ class EpisodicMemory(EpisodeStore, TemplateStore, FileStore):
             raise
         return memory
 
+    list = TemplateStore.templates  # by the name that the command has
+
     def close(self) -> None:
         """Close the file, with everything moved into it; may be called twice."""
         self._connections.close()

@@ -163,4 +163,4 @@ def test_numbers_beyond_what_sqlite_knows() -> None:
             assert memory.pin([number, kept], namespace="alice") == 1
             assert memory.forget([number], namespace="alice").templates == 0
         assert len(memory.templates(namespace="alice", limit=2**70)) == 1
-        assert memory.templates(namespace="alice", offset=2**70) == []
+        assert memory.list(namespace="alice", offset=2**70) == []
