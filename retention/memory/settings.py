@@ -26,6 +26,9 @@ def save_setting(db: Database, scope: Scope, name: str, value: str) -> None:
     )
 
 
+_encode = json.JSONEncoder(allow_nan=False, sort_keys=True).encode
+
+
 def as_json(value: Any, what: str) -> str:
     """Return a value as JSON text.
 
@@ -33,6 +36,6 @@ def as_json(value: Any, what: str) -> str:
         ValueError: if JSON cannot hold it.
     """
     try:
-        return json.dumps(value, allow_nan=False, sort_keys=True)
+        return _encode(value)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{what} must be something that JSON can hold: {error}") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, final
 
 import numpy as np
@@ -33,14 +34,34 @@ _CHUNK = 500
 
 _NEAR_INDEX = "INDEXED BY templates_by_near_key"
 
+_COLUMNS = (
+    "id",
+    "namespace",
+    "task",
+    "kind",
+    "merge_key",
+    "key",
+    "content",
+    "metadata",
+    "source",
+    "encoder",
+    "near_key",
+    "words",
+    "expires",
+    "pinned",
+    "status",
+    "episode_id",
+    "episode_id",
+    "created",
+    "revision",
+)
+_values = itemgetter(*_COLUMNS)
+
 _INSERT = """
 INSERT INTO templates (
     id, namespace, task, kind, merge_key, key, content, metadata, source, encoder, near_key, words, expires, pinned,
-    status, count, first_episode_id, last_episode_id, created, revision
-) VALUES (
-    :id, :namespace, :task, :kind, :merge_key, :key, :content, :metadata, :source, :encoder, :near_key, :words,
-    :expires, :pinned, :status, 1, :episode_id, :episode_id, :created, :revision
-)
+    status, first_episode_id, last_episode_id, created, revision, count
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)
 """
 
 # Seen once more: who wrote it first stays, a pin stays, and the longer time holds. What was kept from use is freed only
@@ -166,7 +187,7 @@ def write(db: Database, namespace: str, drafts: Sequence[TemplateDraft], gate: F
         else:
             again.append(row | {"id": number})
         ids.append(number)
-    db.conn.executemany(_INSERT, fresh)
+    db.conn.executemany(_INSERT, map(_values, fresh))
     db.conn.executemany(_SEEN_AGAIN, again)
     for number, row in zip(ids, rows, strict=True):
         if row["episode_id"] is not None:
