@@ -1,7 +1,8 @@
 """Task families for agents with a memory, registered in gymnasium under the namespace ``holdfast``.
 
-Each family hides one fixed thing, chosen by the argument ``task``: it outlives episodes and processes, so an agent
-that remembers it does better than one that does not, and the best possible return is known.
+Each family hides something that the argument ``task`` decides: it outlives episodes and processes, so an agent that
+remembers it does better than one that does not, and the best possible return is known. ``TaskStream`` plays any
+environments one after another.
 
 gymnasium 1.x loads no plugin by itself: importing this package registers the environments, and so does
 ``gymnasium.make("environments:holdfast/HiddenRule-v0")``.
@@ -9,10 +10,22 @@ gymnasium 1.x loads no plugin by itself: importing this package registers the en
 
 from __future__ import annotations
 
+from .dark_key_door import DarkKeyDoorEnv
 from .dark_room import DarkRoomEnv
+from .entity_rewrite import EntityRewriteEnv
 from .hidden_rule import HiddenRuleEnv
 from .registration import register
+from .silent_switch import SilentSwitchEnv
+from .task_stream import TaskStream
 
-__all__ = ["DarkRoomEnv", "HiddenRuleEnv", "register"]
+__all__ = [
+    "DarkKeyDoorEnv",
+    "DarkRoomEnv",
+    "EntityRewriteEnv",
+    "HiddenRuleEnv",
+    "SilentSwitchEnv",
+    "TaskStream",
+    "register",
+]
 
 register()

@@ -8,10 +8,9 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from .instance import checked_integer, draw
-
-# (row, column) of stay, up, right, down, left
-MOVES = ((0, 0), (-1, 0), (0, 1), (1, 0), (0, -1))
+from .instance import checked_integer
+from .misuse import refuse_foreign_action, warn_of_no_render_mode
+from .room import MOVES, distance, drawn, moved, scattered
 
 
 class DarkRoomEnv(gymnasium.Env[np.int64, int | np.int64]):
@@ -91,13 +90,12 @@ class DarkRoomEnv(gymnasium.Env[np.int64, int | np.int64]):
     def _goals(self) -> list[int]:
         """Return every cell but the start, in a fixed scattered order."""
         cells = [cell for cell in range(self.size * self.size) if cell != self.start]
-        return sorted(cells, key=lambda cell: draw("holdfast/DarkRoom-v0", self.size, cell))
+        return scattered(cells, "holdfast/DarkRoom-v0", self.size)
 
     @property
     def optimal_return(self) -> float:
         """The return of an episode that goes straight to the goal and stays: ``steps - d + 1``."""
-        (row, column), (goal_row, goal_column) = divmod(self.start, self.size), divmod(self.goal, self.size)
-        return float(self.steps - abs(goal_row - row) - abs(goal_column - column) + 1)
+        return float(self.steps - distance(self.start, self.goal, self.size) + 1)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -116,12 +114,8 @@ class DarkRoomEnv(gymnasium.Env[np.int64, int | np.int64]):
         """
         if self._step >= self.steps:
             raise gymnasium.error.ResetNeeded(f"all {self.steps} steps are used: call reset() before the next step()")
-        if not self.action_space.contains(action):
-            raise gymnasium.error.InvalidAction(f"action must be in {self.action_space}, got {action!r}")
-        row, column = divmod(self._cell, self.size)
-        row = min(max(row + MOVES[action][0], 0), self.size - 1)
-        column = min(max(column + MOVES[action][1], 0), self.size - 1)
-        self._cell = row * self.size + column
+        refuse_foreign_action(self.action_space, action)
+        self._cell = moved(self._cell, int(action), self.size)
         self._step += 1
         on_goal = self._cell == self.goal
         self._reached = self._reached or on_goal
@@ -130,9 +124,6 @@ class DarkRoomEnv(gymnasium.Env[np.int64, int | np.int64]):
     def render(self) -> str | None:
         """Return the room as text: ``A`` agent, ``G`` goal, ``*`` the agent on the goal, ``.`` any other cell."""
         if self.render_mode is None:
-            gymnasium.logger.warn("render() without a render_mode: use gymnasium.make(..., render_mode='ansi')")
+            warn_of_no_render_mode()
             return None
-        marks = ["."] * (self.size * self.size)
-        marks[self.goal] = "G"
-        marks[self._cell] = "*" if self._cell == self.goal else "A"
-        return "".join("".join(marks[i : i + self.size]) + "\n" for i in range(0, len(marks), self.size))
+        return drawn(self.size, {self.goal: "G"} | {self._cell: "*" if self._cell == self.goal else "A"})

@@ -9,6 +9,7 @@ import numpy as np
 from gymnasium import spaces
 
 from .instance import checked_integer, draw
+from .misuse import refuse_foreign_action, warn_of_no_render_mode
 
 
 class HiddenRuleEnv(gymnasium.Env[np.int64, int | np.int64]):
@@ -108,8 +109,7 @@ class HiddenRuleEnv(gymnasium.Env[np.int64, int | np.int64]):
         """
         if self._step >= len(self._order):
             raise gymnasium.error.ResetNeeded("every context is answered: call reset() before the next step()")
-        if not self.action_space.contains(action):
-            raise gymnasium.error.InvalidAction(f"action must be in {self.action_space}, got {action!r}")
+        refuse_foreign_action(self.action_space, action)
         right = bool(action == self.rule[self._order[self._step]])
         self._right += right
         self._step += 1
@@ -120,7 +120,11 @@ class HiddenRuleEnv(gymnasium.Env[np.int64, int | np.int64]):
     def render(self) -> str | None:
         """Return one line of text: the context shown, and how many answers were right so far."""
         if self.render_mode is None:
-            gymnasium.logger.warn("render() without a render_mode: use gymnasium.make(..., render_mode='ansi')")
+            warn_of_no_render_mode()
             return None
+        return self.drawn()
+
+    def drawn(self) -> str:
+        """Return what ``render`` returns, whatever the ``render_mode``."""
         shown = "-" if self._step >= len(self._order) else str(self._order[self._step])
         return f"context {shown}  answered {self._step}/{len(self.rule)}  right {self._right}\n"

@@ -1,9 +1,13 @@
-"""What a task number fixes: checked integers, and draws that are the same in every process and version of numpy."""
+"""What a task number fixes: checked arguments, and draws that are the same in every process and version of numpy."""
 
 from __future__ import annotations
 
 import hashlib
 import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
 
 
 def checked_integer(name: str, value: object, *, low: int) -> int:
@@ -24,6 +28,36 @@ def checked_integer(name: str, value: object, *, low: int) -> int:
     if number < low:
         raise ValueError(f"{name} must be at least {low}, got {number}")
     return number
+
+
+def checked_flag(name: str, value: object) -> bool:
+    """Return ``value`` if it is True or False.
+
+    Args:
+        name: the name of the argument, for the message.
+        value: what the caller gave.
+
+    Raises:
+        TypeError: ``value`` is no bool.
+    """
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, got {value!r} of type {type(value).__name__}")
+    return value
+
+
+def checked_list(name: str, value: object) -> list[Any]:
+    """Return the items of ``value``.
+
+    Args:
+        name: the name of the argument, for the message.
+        value: what the caller gave.
+
+    Raises:
+        TypeError: ``value`` is no list, tuple, range or array.
+    """
+    if isinstance(value, str) or not isinstance(value, (Sequence, np.ndarray)):
+        raise TypeError(f"{name} must be a list, got {value!r} of type {type(value).__name__}")
+    return list(value)
 
 
 def draw(family: str, *coordinates: int) -> int:

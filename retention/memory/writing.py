@@ -115,6 +115,7 @@ class _Known:
 
     def __init__(self, db: Database, scope: Scope, rows: Sequence[dict[str, Any]]) -> None:
         self.same: dict[bytes, int] = {}
+        self.anew: dict[bytes, int] = {}
         self.near: dict[bytes, list[tuple[int, bytes, str]]] = {}
         # The same words have the same near key, so that most texts are looked for by it alone.
         bare = [row for row in rows if row["near_key"] is None]
@@ -139,7 +140,7 @@ class _Known:
     def add(self, row: dict[str, Any]) -> None:
         self.same[row["merge_key"]] = row["id"]
         if row.get("digest") is not None:
-            self.same[row["digest"]] = row["id"]
+            self.anew.setdefault(row["digest"], row["id"])
         if row["near_key"] is not None:
             held = self.near.setdefault(row["near_key"], [])
             if all(number != row["id"] for number, _, _ in held):
@@ -147,7 +148,9 @@ class _Known:
 
     def find(self, row: dict[str, Any]) -> int | None:
         number = self.same.get(row["merge_key"])
-        if number is None and row["near_key"] is not None:
+        if number is None and row["near_key"] is None:
+            number = self.anew.get(row["merge_key"])
+        elif number is None:
             alike = [
                 (cosine, number)
                 for number, key, encoder in self.near.get(row["near_key"], ())

@@ -11,7 +11,14 @@ from gymnasium.utils.env_checker import check_env
 
 import environments
 
-IDS = ["holdfast/DarkRoom-v0", "holdfast/HiddenRule-v0"]
+IDS = [
+    "holdfast/DarkKeyDoor-v0",
+    "holdfast/DarkRoom-v0",
+    "holdfast/EntityRewrite-v0",
+    "holdfast/HiddenRule-v0",
+    "holdfast/SilentSwitch-v0",
+]
+STREAM = "holdfast/TaskStream-v0"  # made of other environments
 
 
 def in_a_new_process(code: str, hash_seed: str = "random") -> str:
@@ -64,11 +71,11 @@ def test_the_entry_point_registers_in_a_process_that_never_imported_the_package(
 
 def test_old_gymnasium_calls_the_entry_point_inside_its_namespace():
     (plugin,) = metadata.entry_points(group="gymnasium.envs", name="holdfast")
-    for env_id in IDS:
+    for env_id in [*IDS, STREAM]:
         gymnasium.registry.pop(env_id)
     with gymnasium.envs.registration.namespace(plugin.name):
         plugin.load()()
-    assert {i for i in gymnasium.registry if i.startswith("holdfast")} == set(IDS)
+    assert {i for i in gymnasium.registry if i.startswith("holdfast")} == {*IDS, STREAM}
 
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
