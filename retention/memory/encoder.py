@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol, final, runtime_checkable
@@ -81,7 +83,8 @@ class SentenceEncoder:
         if self._loaded is None:
             from sentence_transformers import SentenceTransformer
 
-            self._loaded = SentenceTransformer(self._model, device=self._device, local_files_only=self._local)
+            with _without_bars():
+                self._loaded = SentenceTransformer(self._model, device=self._device, local_files_only=self._local)
         found: NDArray[np.float32] = self._loaded.encode(
             texts, batch_size=len(texts), convert_to_numpy=True, normalize_embeddings=True, show_progress_bar=False
         )
@@ -135,6 +138,19 @@ def checked(vectors: ArrayLike, texts: Sequence[str], encoder: Encoder) -> NDArr
             f"encoder {encoder.fingerprint!r} must return finite numbers of shape ({len(texts)}, d), got {found.shape}"
         )
     return found
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """Keep transformers from drawing how it loads weights, a fraction of a second, over what a user reads."""
+    logging: Any = import_module("transformers.utils.logging")
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _of_folder(folder: Path) -> str:

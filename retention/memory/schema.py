@@ -198,8 +198,6 @@ ALTER TABLE receipts ADD COLUMN weight REAL NOT NULL DEFAULT 1;
 DROP INDEX templates_by_first_episode;
 CREATE INDEX templates_by_first_episode ON templates (first_episode_id) WHERE first_episode_id IS NOT NULL;
 
-CREATE INDEX templates_by_digest ON templates (digest) WHERE digest IS NOT NULL;
-
 CREATE TABLE sources (
     namespace TEXT NOT NULL,
     source TEXT NOT NULL,

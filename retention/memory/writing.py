@@ -115,23 +115,16 @@ class _Known:
 
     def __init__(self, db: Database, scope: Scope, rows: Sequence[dict[str, Any]]) -> None:
         self.same: dict[bytes, int] = {}
-        self.anew: dict[bytes, int] = {}
         self.near: dict[bytes, list[tuple[int, bytes, str]]] = {}
         # The same words have the same near key, so that most texts are looked for by it alone.
         bare = [row for row in rows if row["near_key"] is None]
-        # What was encoded anew has a digest of its new vector and words; its merge key is of those it was written with.
-        looked_for = (
-            ("merge_key", "", [row["merge_key"] for row in bare]),
-            ("digest", "INDEXED BY templates_by_digest", [row["merge_key"] for row in bare]),
-            ("near_key", _NEAR_INDEX, [row["near_key"] for row in rows]),
-        )
-        for column, index, values in looked_for:
-            keys = list(set(values) - {None})
+        for column, index, some in (("merge_key", "", bare), ("near_key", _NEAR_INDEX, rows)):
+            keys = list({row[column] for row in some} - {None})
             for start in range(0, len(keys), _CHUNK):
                 chunk = {f"k{i}": key for i, key in enumerate(keys[start : start + _CHUNK])}
                 marks = ", ".join(f":{name}" for name in chunk)
                 query = (
-                    "SELECT id, merge_key, digest, near_key, CAST(key AS BLOB) AS key, encoder "
+                    "SELECT id, merge_key, near_key, CAST(key AS BLOB) AS key, encoder "
                     f"FROM templates {index} WHERE {scope.where} AND {column} IN ({marks})"
                 )
                 for row in db.query(query, scope.bind(**chunk)):
@@ -139,8 +132,6 @@ class _Known:
 
     def add(self, row: dict[str, Any]) -> None:
         self.same[row["merge_key"]] = row["id"]
-        if row.get("digest") is not None:
-            self.anew.setdefault(row["digest"], row["id"])
         if row["near_key"] is not None:
             held = self.near.setdefault(row["near_key"], [])
             if all(number != row["id"] for number, _, _ in held):
@@ -148,9 +139,7 @@ class _Known:
 
     def find(self, row: dict[str, Any]) -> int | None:
         number = self.same.get(row["merge_key"])
-        if number is None and row["near_key"] is None:
-            number = self.anew.get(row["merge_key"])
-        elif number is None:
+        if number is None and row["near_key"] is not None:
             alike = [
                 (cosine, number)
                 for number, key, encoder in self.near.get(row["near_key"], ())

@@ -6,6 +6,7 @@ import logging
 import socket
 import sqlite3
 from contextlib import closing
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -226,3 +227,10 @@ def test_what_encodes_the_texts_of_another_namespace_shows_nowhere(path: Path) -
             memory.recall("door", namespace="bob")
         with pytest.raises(EncoderMismatchError, match="x-ray"):
             memory.write([TemplateDraft(content="the door is shut")], namespace="bob")
+
+
+def test_loading_draws_no_bar_and_leaves_those_of_others(capfd: pytest.CaptureFixture[str]) -> None:
+    logging: Any = import_module("transformers.utils.logging")
+    default_encoder().encode(["a door"])
+    assert capfd.readouterr() == ("", "")
+    assert logging.is_progress_bar_enabled()

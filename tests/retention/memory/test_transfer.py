@@ -312,24 +312,6 @@ def test_a_newer_file_is_refused(full: Path) -> None:
         memory.import_file(out)
 
 
-def test_what_has_no_words_is_known_again_after_it_was_encoded_anew(path: Path) -> None:
-    def one(texts: list[str]) -> np.ndarray:
-        return np.array([[len(text), 1.0] for text in texts])
-
-    def two(texts: list[str]) -> np.ndarray:
-        return np.array([[1.0, len(text), 2.0] for text in texts])
-
-    drafts = [TemplateDraft(content="!!!"), TemplateDraft(content="..."), TemplateDraft(content="words")]
-    with EpisodicMemory.open(path, encoder=one) as memory:
-        ids = memory.write(drafts, namespace="alice")
-    with EpisodicMemory.open(path) as memory:
-        memory.reembed(two)
-        assert memory.write(drafts, namespace="alice") == ids
-        given = TemplateDraft(content="!!!", key=one(["!!!"])[0])  # as it was written with
-        assert memory.write([given], namespace="alice") == ids[:1]
-        assert memory.verify() == []
-
-
 def test_an_export_of_version_2_is_taken_in(path: Path) -> None:
     out = path.with_suffix(".jsonl")
     with EpisodicMemory.open(path) as memory:
