@@ -16,6 +16,9 @@ from .word_index import Term
 from .words import terms
 
 _WORDS_BY_CHANCE = 0.15  # the share of a query's information that unrelated texts have in common with it
+_ALL_WORDS = (
+    0.7  # of a query's information: what a text has at least that has all its words, up to twice the usual length
+)
 _COMMON_SHARE, _COMMON_LEAST = 0.1, 10  # a name is common that so many of the texts have, and at least so many
 _WORD = re.compile(r"[^\W_]+(?:['\N{RIGHT SINGLE QUOTATION MARK}][^\W_]+)*")
 _UTILITY_GAIN = 6.0  # a tenth of a spread, as one clear outcome makes it, moves a score by half of the weight
@@ -68,6 +71,8 @@ class RankingConfig:
         if self.floor == 0:
             return 0.0
         by_chance = _WORDS_BY_CHANCE if alike is None else (1 - self.words) * alike
+        # In a space of few dimensions chance makes everything alike; what has all the words is no chance.
+        by_chance = min(by_chance, _ALL_WORDS * self.words) if self.words else by_chance
         return self.chance * by_chance / (1 + 1.5 * self.neighbours)
 
 

@@ -260,3 +260,19 @@ def test_it_abstains_from_what_is_no_better_than_chance() -> None:
     with EpisodicMemory.open(None, recall=RankingConfig(floor=0, chance=50)) as memory:
         memory.write([TemplateDraft(content="a red lamp", key=rows[0])], namespace="alice")
         assert not memory.recall("lamp", vector=rows[1], namespace="alice").abstained
+
+
+def test_what_was_said_in_these_words_is_found_also_in_a_space_where_all_is_alike() -> None:
+    with EpisodicMemory.open(None, encoder=lambda texts: np.array([[1.0, len(text) % 3] for text in texts])) as memory:
+        texts = ["grass grows green", "the red door", "blue", "the cat sat on the mat", "not the red door", "red doors"]
+        ids = memory.write(
+            [
+                TemplateDraft(content=text, key=np.array([1.0, 0.1]) if place % 2 else None)
+                for place, text in enumerate(texts)
+            ],
+            namespace="alice",
+        )
+        for number, text in zip(ids, texts, strict=True):
+            assert number in [hit.template.id for hit in memory.recall(text, namespace="alice").hits]
+    assert RankingConfig().level(5.0) == RankingConfig().level(50.0) < 0.21
+    assert RankingConfig(chance=2.0).level(5.0) == 2 * RankingConfig().level(5.0)
