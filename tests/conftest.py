@@ -8,6 +8,7 @@ import os
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["MPLBACKEND"] = "Agg"
 
+import signal
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
@@ -18,6 +19,10 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parent.parent
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and so would all processes they start.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

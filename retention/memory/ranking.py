@@ -16,9 +16,7 @@ from .word_index import Term
 from .words import terms
 
 _WORDS_BY_CHANCE = 0.15  # the share of a query's information that unrelated texts have in common with it
-_ALL_WORDS = (
-    0.7  # of a query's information: what a text has at least that has all its words, up to twice the usual length
-)
+_ALL_WORDS = 0.7  # of a query's information: what a text has, of up to twice the usual length, that has all its words
 _COMMON_SHARE, _COMMON_LEAST = 0.1, 10  # a name is common that so many of the texts have, and at least so many
 _WORD = re.compile(r"[^\W_]+(?:['\N{RIGHT SINGLE QUOTATION MARK}][^\W_]+)*")
 _UTILITY_GAIN = 6.0  # a tenth of a spread, as one clear outcome makes it, moves a score by half of the weight
