@@ -159,8 +159,11 @@ def distrust(total: float, square: float, weight: float) -> float:
     Returns:
         The mean and two standard errors, or 0 if that is above it.
     """
+    if weight <= 0:
+        return 0.0
     mean, error = utility(total, square, weight)
-    return 0.0 if weight <= 0 else min(0.0, mean + 2 * error)
+    # Rounded: the sums are of many, and the order they were added in is not to show.
+    return min(0.0, round(mean + 2 * error, 9))
 
 
 def _clip(value: float, limit: float) -> float:

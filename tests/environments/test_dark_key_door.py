@@ -101,6 +101,14 @@ def test_laws_of_a_random_walk(task, half, more, seed):
     assert play(env, plan(env))[1]  # the least steps allowed suffice
 
 
+def test_a_door_that_opens_with_the_last_step_ends_the_episode_and_does_not_truncate_it():
+    env = small(key=0, door=8)
+    env = DarkKeyDoorEnv(env.task, size=3, steps=6)
+    assert env.optimal_steps == env.steps
+    rewards, terminated, truncated, _ = play(env, plan(env))
+    assert (len(rewards), terminated, truncated) == (6, True, False)
+
+
 def test_the_door_is_shut_without_the_key_and_the_key_pays_once():
     env = small(key=6, door=2)
     to_the_door = way(3, env.start, env.door)  # does not pass the key

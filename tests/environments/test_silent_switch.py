@@ -113,6 +113,12 @@ def test_an_episode_counts_once_a_step_was_taken():
     assert env.rule == env.rules[0]  # never within an episode
     env.reset()
     assert env.rule == env.rules[1]
+    env = SilentSwitchEnv(0, switches=[2])
+    env.reset(seed=0)
+    env.step(0)
+    for _ in range(5):  # one step counts for one episode, however many resets follow
+        env.reset()
+        assert env.rule == env.rules[0]
 
 
 def test_rules_depend_on_the_task_alone_and_the_order_on_the_seed_alone():

@@ -138,6 +138,14 @@ def test_one_seed_at_the_start_determines_the_run(order):
     assert len({tuple(int(o[0]) for o in seen[1:]) for seen in run(1)}) == len(firsts)  # no episode comes twice
 
 
+def test_a_new_seed_determines_what_follows_also_in_a_task_that_was_played_before():
+    used, fresh = TaskStream(RULES, 1, [0, 1, 0, 1], cycle=True), TaskStream(RULES, 1, [0, 1, 0, 1], cycle=True)
+    before = [episode(used, 7), episode(used)]
+    after = [episode(used, 3), episode(used), episode(used), episode(used)]
+    assert after == [episode(fresh, 3), episode(fresh), episode(fresh), episode(fresh)]
+    assert before != after[:2]
+
+
 def test_a_world_that_goes_on_is_where_it_was_left():
     facts, other = EntityRewriteEnv(1), EntityRewriteEnv(2)
     env = TaskStream([facts, other], 1, [0, 1, 0])
