@@ -163,10 +163,18 @@ class Shelf:
         return self._position
 
     def refresh(self, db: Database) -> None:
-        """Take in what changed since the last time."""
+        """Take in what changed since the last time; where that is broken off, all is read anew the next time."""
         revision = current_revision(db)
         if revision == self._revision:
             return
+        try:
+            self._take_changes(db)
+        except BaseException:
+            self._clear()
+            raise
+        self._revision, self._order, self._position = revision, None, None
+
+    def _take_changes(self, db: Database) -> None:
         if len(self) - np.count_nonzero(self.there) > max(_GONE, len(self) // 2):
             self._clear()
         dropped = self._revision and removals.latest(db, self._scope) > self._revision
@@ -183,7 +191,6 @@ class Shelf:
         self._sort_by_id()
         if dropped:
             self._drop_absent(db)
-        self._revision, self._order, self._position = revision, None, None
 
     def chosen(self, task: str | None, kinds: frozenset[str] | None) -> NDArray[np.bool_]:
         """Return which places are there and of a task and of certain kinds, bool of shape (n,)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,8 +36,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
 
 
-def found(memory: EpisodicMemory, text: str, vector: NDArray[np.float32], **how: object) -> list[tuple[int, float]]:
-    hits = memory.recall(text, vector=vector, namespace="alice", **how).hits  # type: ignore[arg-type] # any option
+def found(memory: EpisodicMemory, text: str, vector: NDArray[np.float32], **how: Any) -> list[tuple[int, float]]:
+    hits = memory.recall(text, vector=vector, namespace="alice", **how).hits
     return [(hit.template.id, round(hit.relevance, 5)) for hit in hits]
 
 
@@ -142,3 +143,20 @@ def test_rows_are_proposed_by_the_index_as_by_the_product(small: None) -> None:
         np.testing.assert_allclose(np.sort(cosines[rows.nearest(query, 8)]), wanted, rtol=1e-6)
         some = random.integers(0, len(rows), 9)
         np.testing.assert_allclose(rows.cosines(query, some), cosines[some], atol=1e-6)
+
+
+def test_a_shelf_that_was_interrupted_is_read_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory, _, vectors = filled(None, 50)
+    with memory:
+        real = WordIndex.add
+
+        def interrupted(self: WordIndex, *given: Any) -> None:
+            real(self, *given)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(WordIndex, "add", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            memory.recall(vectors[3], namespace="alice")
+        monkeypatch.undo()
+        ids = [hit.template.id for hit in memory.recall(vectors[3], namespace="alice", k=100).hits]
+        assert len(ids) == len(set(ids)) == 50
