@@ -148,13 +148,13 @@ def test_rows_are_proposed_by_the_index_as_by_the_product(small: None) -> None:
 def test_a_shelf_that_was_interrupted_is_read_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     memory, _, vectors = filled(None, 50)
     with memory:
-        real = WordIndex.add
+        real = pool.Shelf._take
 
-        def interrupted(self: WordIndex, *given: Any) -> None:
-            real(self, *given)
+        def interrupted(self: pool.Shelf, rows: Any, group: int) -> None:
+            real(self, rows, group)
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(WordIndex, "add", interrupted)
+        monkeypatch.setattr(pool.Shelf, "_take", interrupted)
         with pytest.raises(KeyboardInterrupt):
             memory.recall(vectors[3], namespace="alice")
         monkeypatch.undo()
