@@ -2,6 +2,7 @@ from .agent import Agent as Agent
 from .history import EpisodeResult as EpisodeResult
 from .history import History as History
 from .policies.idle import IdlePolicy as IdlePolicy
+from .policies.named import make_policy as make_policy
 from .policies.protocol import Experience as Experience
 from .policies.protocol import Policy as Policy
 from .policies.protocol import Task as Task
@@ -23,5 +24,6 @@ __all__ = [
     "RetentionPolicy",
     "Task",
     "make_env",
+    "make_policy",
     "task_name",
 ]
