@@ -55,6 +55,8 @@ from .layer.rules import Change as Change
 from .layer.rules import MergeWrite as MergeWrite
 from .layer.rules import Offer as Offer
 from .layer.rules import WriteRule as WriteRule
+from .layer.sealed import read_sealed as read_sealed
+from .layer.sealed import write_sealed as write_sealed
 from .layer.slots import SlotState as SlotState
 from .layer.transformer import RetentionTransformer as RetentionTransformer
 from .layer.transformer import TransformerConfig as TransformerConfig
@@ -172,8 +174,10 @@ __all__ = [
     "load_transformer",
     "new_table",
     "paper_read",
+    "read_sealed",
     "save_model",
     "save_slots",
     "slots_from_templates",
     "templates_from_slots",
+    "write_sealed",
 ]

@@ -40,8 +40,8 @@ class EpisodeStore(ABC):
 
         Args:
             draft: the episode.
-            transitions: what it saw; the columns ``rating`` and ``id`` are not looked at. The last row is the step it
-                ended on, which late feedback goes to.
+            transitions: what it saw; the columns ``rating``, ``id`` and ``episode`` are not looked at. The last row is
+                the step it ended on, which late feedback goes to.
             recalled: attention mass by template id; the outcome's advantage is shared among these templates. Those that
                 are gone by now are left out.
             void_up_to: delete the task's transitions up to this revision first, in the same transaction: they no longer

@@ -102,7 +102,8 @@ def load(db: Database, of_task: Scope, after: int) -> tuple[Transitions, int]:
     scope = replace(of_task, kind=TRANSITION)
     found = db.conn.execute(
         "SELECT id, key, action, reward_sum / count, next_key, terminated, count, value, "
-        "CASE WHEN rating_count THEN rating_sum / rating_count ELSE 0 END "
+        "CASE WHEN rating_count THEN rating_sum / rating_count ELSE 0 END, "
+        "coalesce((SELECT number FROM episodes WHERE episode_id = last_episode_id), 0) "
         f"FROM templates WHERE {scope.where} AND status = 'active' AND revision > :after ORDER BY id",
         scope.bind(after=after),
     ).fetchall()
@@ -154,7 +155,7 @@ def _width(db: Database, scope: Scope) -> int | None:
 
 
 def _columns(found: list[Any]) -> Transitions:
-    ids, key, action, reward, next_key, terminated, count, value, rating = zip(*found, strict=True)
+    ids, key, action, reward, next_key, terminated, count, value, rating, episode = zip(*found, strict=True)
     return Transitions(
         key=from_blobs(key),
         action=np.array(action, np.int64),
@@ -165,4 +166,5 @@ def _columns(found: list[Any]) -> Transitions:
         value=np.array(value, np.float64),
         rating=np.array(rating, np.float64),
         id=np.array(ids, np.int64),
+        episode=np.array(episode, np.int64),
     )

@@ -32,6 +32,8 @@ class Transitions:
         value: the swept value, float64 of shape (n,); nan (the default) where none was computed yet.
         rating: the users' mean rating, float64 of shape (n,) in [-1, 1]; 0 (the default) where there is none.
         id: the template's id, int64 of shape (n,); 0 (the default) where it is not stored.
+        episode: the number of the latest episode that visited it, int64 of shape (n,); 0 (the default) where it is not
+            known.
 
     Raises:
         ValueError: if shapes do not agree, or a number is not finite where it must be.
@@ -47,6 +49,7 @@ class Transitions:
     value: NDArray[np.float64] = field(default_factory=_absent)
     rating: NDArray[np.float64] = field(default_factory=_absent)
     id: NDArray[np.int64] = field(default_factory=_absent)
+    episode: NDArray[np.int64] = field(default_factory=_absent)
 
     def __post_init__(self) -> None:
         key, next_key = as_vectors("key", self.key, "n d"), as_vectors("next_key", self.next_key, "n d")
@@ -88,6 +91,7 @@ _COLUMNS: tuple[tuple[str, type[np.generic], float | None], ...] = (
     ("value", np.float64, np.nan),
     ("rating", np.float64, 0),
     ("id", np.int64, 0),
+    ("episode", np.int64, 0),
 )
 
 
