@@ -39,7 +39,9 @@ class Played:
     lane: int = 0
 
 
-def play(env: gymnasium.Env[Any, Any], policy: Policy, *, first: int, episodes: int, seed: int) -> Iterator[Played]:
+def play(
+    env: gymnasium.Env[Any, Any], policy: Policy, *, first: int, episodes: int, seed: int, hidden: bool = False
+) -> Iterator[Played]:
     """Play episodes one after the other; each is yielded as soon as it ends, before the next one starts.
 
     Args:
@@ -48,6 +50,7 @@ def play(env: gymnasium.Env[Any, Any], policy: Policy, *, first: int, episodes: 
         first: number of the first episode.
         episodes: how many.
         seed: of the run.
+        hidden: whether the policy is told 0 in place of every reward.
 
     Raises:
         EnvironmentFaultError: the environment raised, or sent NaN or infinity.
@@ -75,7 +78,7 @@ def play(env: gymnasium.Env[Any, Any], policy: Policy, *, first: int, episodes: 
             total += earned
             over = terminated or truncated
             try:
-                policy.observe(earned, observation, bool(terminated), bool(truncated))
+                policy.observe(0.0 if hidden else earned, observation, bool(terminated), bool(truncated))
             except EnvironmentFaultError as error:
                 raise EnvironmentFaultError(f"step {length} of episode {number}: {error}") from error
         yield Played(

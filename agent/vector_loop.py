@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
-from gymnasium.vector.utils import iterate
+from gymnasium.vector.utils import concatenate, create_empty_array, iterate
 
 from .loop import Played, environment_fault, finite_reward, success_in
-from .policies.protocol import Policy
+from .policies.protocol import ActsOnLanes, Policy
 from .seeding import episode_rng, episode_seed
 
 
 def play_vector(
-    env: VectorEnv[Any, Any, Any], policy: Policy, *, first: int, episodes: int, seed: int
+    env: VectorEnv[Any, Any, Any], policy: Policy, *, first: int, episodes: int, seed: int, hidden: bool = False
 ) -> Iterator[Played]:
     """Play episodes in all lanes at once, with the autoreset of either mode (next step or same step).
 
@@ -25,10 +26,11 @@ def play_vector(
 
     Args:
         env: a vector environment.
-        policy: what acts; ``begin`` was called with as many lanes.
+        policy: what acts; ``begin`` was called with as many lanes. One that can is asked for all lanes at once.
         first: number of the first episode.
         episodes: how many.
         seed: of the run.
+        hidden: whether the policy is told 0 in place of every reward.
 
     Raises:
         EnvironmentFaultError: an environment raised, or sent NaN or infinity.
@@ -37,49 +39,50 @@ def play_vector(
     mode = env.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP)
     if mode is AutoresetMode.DISABLED:
         raise ValueError("the vector environment has autoreset disabled; make it with NEXT_STEP or SAME_STEP")
-    lanes = range(env.num_envs)
     try:
         batch, _ = env.reset(seed=episode_seed(seed, first))
     except Exception as error:
         raise environment_fault("reset", first, 0, error) from error
-    total, length = np.zeros(env.num_envs), np.zeros(env.num_envs, np.int64)
+    lanes, split = range(env.num_envs), _splitter(env)
+    total, length = [0.0] * env.num_envs, [0] * env.num_envs
     started = [time.perf_counter()] * env.num_envs
     opened = first  # the number whose randomness the next episode to begin draws from
-    for lane, observation in zip(lanes, iterate(env.observation_space, batch), strict=True):
+    for lane, observation in zip(lanes, split(batch), strict=True):
         policy.start_episode(observation, episode_rng(seed, opened, lane), lane=lane)
         opened += 1
-    number, resetting = first, np.zeros(env.num_envs, bool)
-    actions = np.zeros(env.num_envs, env.action_space.dtype)
+    number, resetting = first, [False] * env.num_envs
+    actions: list[Any] = [None] * env.num_envs  # a lane that is reset is handed its last one, which it does not look at
+    choose = policy.act_lanes if isinstance(policy, ActsOnLanes) else _one_by_one(policy)
     while number < first + episodes:
-        for lane in lanes:
-            if not resetting[lane]:
-                actions[lane] = policy.act(lane=lane)
+        acting = [lane for lane in lanes if not resetting[lane]]
+        for lane, action in zip(acting, choose(acting), strict=True):
+            actions[lane] = action
         try:
-            batch, rewards, terminated, truncated, infos = env.step(actions)
+            batch, rewards, terminations, truncations, infos = env.step(_joined(env, actions))
         except Exception as error:
-            raise environment_fault("step", number, int(length.max()) + 1, error) from error
-        observations = list(iterate(env.observation_space, batch))
-        for lane in lanes:
+            raise environment_fault("step", number, max(length) + 1, error) from error
+        every = zip(lanes, split(batch), rewards.tolist(), terminations.tolist(), truncations.tolist(), strict=True)
+        for lane, observation, reward, terminated, truncated in every:
             if resetting[lane]:
                 resetting[lane] = False
-                policy.start_episode(observations[lane], episode_rng(seed, opened, lane), lane=lane)
+                policy.start_episode(observation, episode_rng(seed, opened, lane), lane=lane)
                 opened += 1
                 continue
-            earned = finite_reward(rewards[lane], f"in lane {lane} of the vector environment")
+            earned = finite_reward(reward, f"in lane {lane} of the vector environment")
             total[lane] += earned
             length[lane] += 1
-            over = bool(terminated[lane] or truncated[lane])
+            over = terminated or truncated
             same_step = over and mode is AutoresetMode.SAME_STEP
-            last = infos["final_obs"][lane] if same_step else observations[lane]
-            policy.observe(earned, last, bool(terminated[lane]), bool(truncated[lane]), lane=lane)
+            last = infos["final_obs"][lane] if same_step else observation
+            policy.observe(0.0 if hidden else earned, last, terminated, truncated, lane=lane)
             if not over:
                 continue
             if number < first + episodes:
                 yield Played(
                     number=number,
                     seed=None,
-                    return_=float(total[lane]),
-                    length=int(length[lane]),
+                    return_=total[lane],
+                    length=length[lane],
                     success=success_in(_lane_info(infos.get("final_info", {}) if same_step else infos, lane)),
                     seconds=time.perf_counter() - started[lane],
                     lane=lane,
@@ -87,10 +90,30 @@ def play_vector(
                 number += 1
             total[lane], length[lane], started[lane] = 0.0, 0, time.perf_counter()
             if same_step:
-                policy.start_episode(observations[lane], episode_rng(seed, opened, lane), lane=lane)
+                policy.start_episode(observation, episode_rng(seed, opened, lane), lane=lane)
                 opened += 1
             else:
                 resetting[lane] = True
+
+
+def _one_by_one(policy: Policy) -> Callable[[Sequence[int]], list[Any]]:
+    return lambda lanes: [policy.act(lane=lane) for lane in lanes]
+
+
+def _splitter(env: VectorEnv[Any, Any, Any]) -> Callable[[Any], Iterable[Any]]:
+    """Return what splits a batch of observations by lanes; an array is iterated as it is, which is faster."""
+    if isinstance(env.observation_space, (spaces.Box, spaces.MultiDiscrete)):
+        return lambda batch: batch
+    return lambda batch: iterate(env.observation_space, batch)
+
+
+def _joined(env: VectorEnv[Any, Any, Any], actions: list[Any]) -> Any:
+    """Return the actions of all lanes as the vector environment takes them."""
+    single = env.single_action_space
+    if isinstance(single, (spaces.Tuple, spaces.Dict)):
+        empty: Any = create_empty_array(single, len(actions))
+        return concatenate(single, actions, empty)
+    return np.array(actions, single.dtype)
 
 
 def _lane_info(infos: Mapping[str, Any], lane: int) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, final
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from retention import Transitions
 
-from ..recall.keys import action_count
+from ..recall.actions import numbered_actions
 from .protocol import Experience, Task
 
 
@@ -20,15 +20,15 @@ class IdlePolicy:
 
     def __init__(self) -> None:
         """Start unbound."""
-        self._action = 0
+        self._action: Any = 0
 
     def begin(self, task: Task) -> None:
         """Note which action is the first.
 
         Raises:
-            UnsupportedSpaceError: the actions are not Discrete.
+            UnsupportedSpaceError: the actions cannot be numbered.
         """
-        _, self._action = action_count(task.action_space)
+        self._action = numbered_actions(task.action_space).take(0)
 
     def restore(
         self, transitions: Transitions, settings: Mapping[str, Any] | None, *, swept: bool, anew: bool = False
@@ -38,9 +38,13 @@ class IdlePolicy:
     def start_episode(self, observation: Any, rng: np.random.Generator, *, lane: int = 0) -> None:
         """Keep nothing."""
 
-    def act(self, *, lane: int = 0) -> int:
+    def act(self, *, lane: int = 0) -> Any:
         """Return the first action."""
         return self._action
+
+    def act_lanes(self, lanes: Sequence[int]) -> list[Any]:
+        """Return the first action for each lane."""
+        return [self._action] * len(lanes)
 
     def observe(self, reward: float, observation: Any, terminated: bool, truncated: bool, *, lane: int = 0) -> None:
         """Keep nothing."""

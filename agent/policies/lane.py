@@ -8,7 +8,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..recall.slots import Recollection
+_RECEIPT = 64  # templates that a receipt names at most: those that acting relied on most
 
 
 @final
@@ -19,7 +19,6 @@ class Lane:
     Attributes:
         rng: all randomness of the episode.
         key: of the latest observation, float32 ``[width]``.
-        ahead: what was already read at ``key``; None where it must still be read.
         start_key: the key at which the decision was made; None once it is written and the next one is due.
         action: of the decision, from 0.
         expected: the value of that action before it was taken.
@@ -34,7 +33,6 @@ class Lane:
 
     rng: np.random.Generator
     key: NDArray[np.float32]
-    ahead: Recollection | None = None
     start_key: NDArray[np.float32] | None = None
     action: int = 0
     expected: float = 0.0
@@ -45,3 +43,18 @@ class Lane:
     earned: list[float] = field(default_factory=list)
     visits: list[tuple[int, float]] = field(default_factory=list)
     recalled: list[tuple[NDArray[np.int64], NDArray[np.float64]]] = field(default_factory=list)
+
+    def receipt(self, ids: NDArray[np.int64]) -> dict[int, float]:
+        """Sum the attention per template over the episode; keep the templates that acting relied on most.
+
+        Args:
+            ids: of the template of each slot, 0 where it is not stored, ``[slots]``.
+        """
+        if not self.recalled:
+            return {}
+        slots = np.concatenate([slots for slots, _ in self.recalled])
+        weights = np.concatenate([weights for _, weights in self.recalled])
+        mass = np.bincount(slots, weights, minlength=len(ids))[: len(ids)]
+        known = np.flatnonzero((mass > 0.0) & (ids > 0))
+        most = known[np.argsort(-mass[known], kind="stable")[:_RECEIPT]]
+        return {int(ids[slot]): float(mass[slot]) for slot in most}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from gymnasium import spaces
@@ -75,8 +75,8 @@ class Policy(Protocol):
         """Begin an episode at its first observation; all randomness of the episode comes from ``rng``."""
         ...
 
-    def act(self, *, lane: int = 0) -> int:
-        """Choose the action at the latest observation."""
+    def act(self, *, lane: int = 0) -> Any:
+        """Choose the action at the latest observation, as ``env.step`` takes it."""
         ...
 
     def observe(self, reward: float, observation: Any, terminated: bool, truncated: bool, *, lane: int = 0) -> None:
@@ -97,4 +97,16 @@ class Policy(Protocol):
 
     def values(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return the ids of stored templates and their current values."""
+        ...
+
+
+@runtime_checkable
+class ActsOnLanes(Protocol):
+    """What a policy may have beside :class:`Policy`: it chooses for all environments of a vector at once."""
+
+    def act_lanes(self, lanes: Sequence[int]) -> Sequence[Any]:
+        """Choose the action at the latest observation of each of some lanes, in their order.
+
+        It must choose as ``act`` would choose lane by lane.
+        """
         ...

@@ -10,17 +10,19 @@ from numpy.typing import NDArray
 
 from retention import Transitions, UnsupportedSpaceError
 
+from ..recall.actions import numbered_actions
 from ..recall.config import RecallConfig
-from ..recall.keys import KeySpace, action_count, key_space
+from ..recall.image_encoder import MakeEncoder
+from ..recall.keys import KeySpace, key_space
 from ..recall.pace import Pace
-from ..recall.slots import Recollection, TransitionSlots
+from ..recall.retrieval import Recollection
+from ..recall.slots import TransitionSlots
 from ..recall.sweep import best_ahead
 from .lane import Lane
 from .protocol import Experience, Task
 
 _TIE = 1e-6  # values closer than this, relative to the best, are a tie
-_RECEIPT = 64  # templates that a receipt names at most: those that acting relied on most
-_SETTLING_SWEEPS = 500  # at most, for values that an earlier session had no time to save
+_LEAST_LEARNED = 256  # decisions' worth of learning after an episode, however short it was
 _ROWS_PER_SWEEP = 2000  # symbolic states up to which every decision is followed by a sweep
 
 _Key = NDArray[np.float32]
@@ -30,19 +32,21 @@ _Key = NDArray[np.float32]
 class RetentionPolicy:
     """Acts greedily on what the retention read recalls; what memory does not know looks promising.
 
-    A template is a transition. To act, the slots nearest to the observation are retrieved for each action and attended
-    with the retention layer's read; its null slot carries the optimistic value, so exploration is the null mass and
-    there is no epsilon. To learn, transitions are written and a few Bellman sweeps run over the slots. There is no
-    gradient and no table of values beside the memory.
+    A template is a transition. To act, the slots nearest to the observation are attended for each action; the null slot
+    beside them carries the optimistic value, so exploration is the null mass and there is no epsilon. Symbolic keys are
+    read with the retention layer's attention, real ones by looking one decision ahead. To learn, transitions are
+    written and values backed up over the slots. There is no gradient.
     """
 
-    def __init__(self, config: RecallConfig | None = None) -> None:
+    def __init__(self, config: RecallConfig | None = None, *, encoder: MakeEncoder | None = None) -> None:
         """Start unbound.
 
         Args:
             config: settings of the recall head; the defaults serve every task.
+            encoder: makes the encoder of observations of many numbers; a fixed random projection by default.
         """
         self.config = config or RecallConfig()
+        self._encoder = encoder
 
     def begin(self, task: Task) -> None:
         """Get ready for a task, knowing nothing of it.
@@ -51,8 +55,9 @@ class RetentionPolicy:
             UnsupportedSpaceError: the observation or action space cannot be served yet.
         """
         self._task = task
-        self._keys: KeySpace = key_space(task.observation_space)
-        self._actions, self._first_action = action_count(task.action_space)
+        self._keys: KeySpace = key_space(task.observation_space, self._encoder)
+        self._acted = numbered_actions(task.action_space)
+        self._actions = self._acted.count
         self._slots = self._new_slots()
         self._pace = Pace(self._keys.width)
         self._lanes: dict[int, Lane] = {}
@@ -81,7 +86,6 @@ class RetentionPolicy:
         """Forget every slot, and what episodes in progress noted about them."""
         self._slots = self._new_slots()
         for lane in self._lanes.values():
-            lane.ahead = None
             lane.visits.clear()
             lane.recalled.clear()
 
@@ -114,8 +118,17 @@ class RetentionPolicy:
             for lane, key, action, earned, next_key, terminated in unfinished:
                 self._visit(lane, key, action, earned, next_key, terminated)
         self._slots.settle()
-        if self.config.enabled and not swept and len(transitions):
-            self._slots.sweep(_SETTLING_SWEEPS)
+        if self.config.enabled and len(transitions):
+            self._value_anew(len(transitions), all_of_them=bool(settings) or anew, swept=swept)
+        if self._slots.full:
+            self._thin()
+
+    def _value_anew(self, changed: int, *, all_of_them: bool, swept: bool) -> None:
+        """Bring values up to date with the templates of the memory."""
+        if all_of_them and (not swept or self._slots.full):  # values of templates that were not held are old
+            self._slots.settle_values()
+        elif not swept:  # what others wrote meanwhile
+            self._slots.learn(max(changed, _LEAST_LEARNED))
 
     def _check(self, transitions: Transitions, settings: Mapping[str, Any] | None) -> None:
         if settings and (settings["pace"] is None) != self._keys.exact:
@@ -123,6 +136,11 @@ class RetentionPolicy:
             raise UnsupportedSpaceError(
                 f"the memory's templates of this task are of {kinds[0]}, but the environment shows {kinds[1]}: "
                 "they are two tasks, so give this one another namespace"
+            )
+        if settings and settings.get("encoder") != self._keys.encoder:
+            raise UnsupportedSpaceError(
+                f"the memory's templates of this task are encoded by {settings.get('encoder')}, this policy encodes by "
+                f"{self._keys.encoder}: use that encoder, or give this one another namespace"
             )
         if not len(transitions):
             return
@@ -138,13 +156,13 @@ class RetentionPolicy:
         """Begin an episode at its first observation."""
         self._lanes[lane] = Lane(rng=rng, key=self._keys.key(observation))
 
-    def act(self, *, lane: int = 0) -> int:
+    def act(self, *, lane: int = 0) -> Any:
         """Choose the action of the highest recalled value, ties at random; a held action goes on."""
         now = self._lanes[lane]
         if now.start_key is None:
             now.start_key, now.steps_held, now.reward = now.key, 0, 0.0
             now.action = self._choose(now)
-        return self._first_action + now.action
+        return self._acted.take(now.action)
 
     def recall(self, observation: Any) -> Recollection:
         """Return what memory holds about an observation: values, null mass, slots and attention per action."""
@@ -156,7 +174,7 @@ class RetentionPolicy:
     def _choose(self, now: Lane) -> int:
         if not self.config.enabled:
             return int(now.rng.integers(self._actions))
-        recollection = now.ahead or self._read(now.key)
+        recollection = self._read(now.key)
         best = recollection.values.max()
         tied = np.flatnonzero(recollection.values >= best - _TIE * max(1.0, abs(best)))
         action = int(tied[0] if len(tied) == 1 else now.rng.choice(tied))
@@ -183,31 +201,37 @@ class RetentionPolicy:
 
     def _write(self, now: Lane, terminated: bool) -> None:
         assert now.start_key is not None  # act comes before observe
-        slot = self._visit(now, now.start_key, now.action, now.reward, now.key, terminated)
+        self._visit(now, now.start_key, now.action, now.reward, now.key, terminated)
         now.earned.append(now.reward)
         now.terminated = terminated
         if self.config.enabled:
-            self._back_up(now, slot)
+            self._learn(now)
 
-    def _visit(self, now: Lane, key: _Key, action: int, reward: float, next_key: _Key, terminated: bool) -> int | None:
+    def _visit(self, now: Lane, key: _Key, action: int, reward: float, next_key: _Key, terminated: bool) -> None:
+        if self._slots.full:
+            self._thin()
         slot = self._slots.write(key, action, reward, next_key, terminated, expected=now.expected)
         if slot is not None:
             now.visits.append((slot, reward))
-        return slot
 
-    def _back_up(self, now: Lane, slot: int | None) -> None:
-        """Let the new slot have a value at once, and from time to time sweep all of them."""
-        now.ahead = None
+    def _thin(self) -> None:
+        """Make room in a full memory; what episodes in progress note follows the slots to their new numbers."""
+        lanes = self._lanes.values()
+        heirs = self._slots.thin(np.array([slot for lane in lanes for slot, _ in lane.visits], np.int64))
+        for lane in lanes:
+            lane.visits[:] = [(int(heirs[slot]), reward) for slot, reward in lane.visits]
+            lane.recalled[:] = [
+                (np.maximum(heirs[slots], 0), weights * (heirs[slots] >= 0)) for slots, weights in lane.recalled
+            ]
+
+    def _learn(self, now: Lane) -> None:
+        """Let what was written reach the values, now or with the next decisions."""
         if self._keys.exact:
             if now.steps % (1 + len(self._slots) // _ROWS_PER_SWEEP) == 0:
-                self._slots.sweep(self.config.sweeps_exact)
-        elif now.steps % self.config.sweep_every < self._hold:
+                self._slots.learn(1)
+        elif len(now.earned) % self.config.learn_every == 0:
             self._slots.rescale(self._pace.spread)
-            self._slots.sweep(self.config.sweeps_near)
-        else:
-            now.ahead = self._read(now.key)  # acting comes here next: one read serves both
-            if slot is not None:
-                self._slots.back_up(slot, float(now.ahead.values.max()))
+            self._slots.learn(self.config.learn_every)
 
     def end_episode(self, return_: float, *, lane: int = 0) -> Experience:
         """Sweep what was learned and offer the episode's transitions."""
@@ -226,12 +250,12 @@ class RetentionPolicy:
         self._slots.settle(best_ahead(now.earned, self.config.discount), rate)
         if self.config.enabled:
             self._slots.rescale(self._pace.spread)
-            self._slots.sweep(self.config.sweeps_after)
+            self._slots.learn(max(len(now.earned), _LEAST_LEARNED))
         slots = tuple(slot for slot, _ in now.visits)
         return Experience(
             transitions=self._slots.visited(slots, [reward for _, reward in now.visits]),
             slots=slots,
-            recalled=self._receipt(now),
+            recalled=now.receipt(self._slots.columns.id[: len(self._slots)]),
             replace=replace,
         )
 
@@ -239,18 +263,6 @@ class RetentionPolicy:
         """A full rating is worth the spread of the returns met so far, or 1 while there is none."""
         spread = self._high - self._low
         return float(spread) if 0.0 < spread < np.inf else 1.0
-
-    def _receipt(self, now: Lane) -> dict[int, float]:
-        """Sum the attention per template over the episode; keep the templates that acting relied on most."""
-        if not now.recalled:
-            return {}
-        slots = np.concatenate([slots for slots, _ in now.recalled])
-        weights = np.concatenate([weights for _, weights in now.recalled])
-        mass = np.bincount(slots, weights, minlength=len(self._slots))
-        ids = self._slots.columns.id[: len(mass)]
-        known = np.flatnonzero((mass > 0.0) & (ids > 0))
-        most = known[np.argsort(-mass[known], kind="stable")[:_RECEIPT]]
-        return {int(ids[slot]): float(mass[slot]) for slot in most}
 
     def stored(self, experience: Experience, template_ids: NDArray[np.int64]) -> None:
         """Note under which ids the memory keeps the visited slots."""
@@ -263,6 +275,7 @@ class RetentionPolicy:
         scale = self._slots.scale
         return {
             "discount": self.config.discount if self.config.enabled else None,
+            "encoder": self._keys.encoder,
             "best_return": self._slots.best_return,
             "best_rate": self._slots.best_rate,
             "return_low": self._low if np.isfinite(self._low) else 0.0,

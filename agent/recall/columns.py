@@ -34,7 +34,7 @@ class Columns:
         rating: float64 ``[slots]``, mean user rating in [-1, 1], 0 where unrated.
         terminated: bool ``[slots]``.
         count: float64 ``[slots]``, visits.
-        value: float64 ``[slots]``, the swept action value q.
+        value: float64 ``[slots]``: of the action, q, for symbolic keys; of the state at the key, V, for real ones.
         id: int64 ``[slots]``, the template's id in the episodic memory, 0 while it is not stored.
     """
 
@@ -72,3 +72,11 @@ class Columns:
         self.count[slot], self.value[slot] = 1.0, value
         self.size += 1
         return slot
+
+    def keep(self, slots: NDArray[np.int64]) -> None:
+        """Keep some slots alone, in the order given, which must be ascending."""
+        for column in vars(self).values():
+            if isinstance(column, np.ndarray):
+                column[: len(slots)] = column[slots]
+                column[len(slots) : self.size] = 0
+        self.size = len(slots)

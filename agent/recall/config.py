@@ -13,15 +13,16 @@ class RecallConfig:
         enabled: False takes the memory away from acting: every read is the null slot's (an ablation).
         discount: of the future, per decision.
         null_mass: mass of the null slot for symbolic keys, in visits.
-        neighbours: how many slots of each action are read per dimension of a real key (at most 64 in all).
+        neighbours: how many templates of each action foretell where it leads, for real keys.
+        landmarks: how many slots around that place tell what it is worth; no fewer than ``neighbours``.
         beta: how fast the attention falls with the squared distance of real keys. Distances are root mean squares over
             the dimensions, in units of each dimension's spread, so that one width serves few and many dimensions.
         null_distance: where the null slot stands: what is farther from everything met counts as unknown.
         capacity: the most slots of one task in memory.
-        sweeps_after: sweeps after an episode, at most.
+        sweeps_after: sweeps after an episode, at most, for symbolic keys.
         sweeps_exact: sweeps after a decision within an episode, at most, for symbolic keys.
-        sweeps_near: sweeps within an episode, each time, at most, for real keys.
-        sweep_every: environment steps between these, for real keys.
+        backups: slots backed up per decision, at most, for real keys.
+        learn_every: decisions between two times of doing so, for real keys.
         tolerance: sweeps stop when no value moves by more, relative to the largest value.
     """
 
@@ -29,13 +30,14 @@ class RecallConfig:
     discount: float = 0.99
     null_mass: float = 0.3
     neighbours: int = 16
+    landmarks: int = 32
     beta: float = 8.0
     null_distance: float = 0.75
     capacity: int = 30_000
     sweeps_after: int = 50
     sweeps_exact: int = 5
-    sweeps_near: int = 10
-    sweep_every: int = 20
+    backups: int = 128
+    learn_every: int = 16
     tolerance: float = 1e-5
 
     def __post_init__(self) -> None:
@@ -49,8 +51,10 @@ class RecallConfig:
         for name in ("null_mass", "beta", "null_distance"):
             if not 0.0 < getattr(self, name) < float("inf"):
                 raise ValueError(f"{name} must be positive and finite, got {getattr(self, name)}")
-        for name in ("neighbours", "capacity", "sweeps_after", "sweeps_exact", "sweeps_near", "sweep_every"):
+        for name in ("neighbours", "capacity", "sweeps_after", "sweeps_exact", "backups", "learn_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.landmarks < self.neighbours:
+            raise ValueError(f"landmarks must be at least neighbours ({self.neighbours}), got {self.landmarks}")
         if not self.tolerance >= 0.0:
             raise ValueError(f"tolerance must not be negative, got {self.tolerance}")

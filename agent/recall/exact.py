@@ -1,4 +1,4 @@
-"""Retrieval for symbolic keys: a hash of the key."""
+"""Recall by symbolic keys: a hash of the key."""
 
 from __future__ import annotations
 
@@ -8,10 +8,15 @@ from typing import final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from .columns import Columns, grown
-from .retrieval import Retrieved
+from .config import RecallConfig
+from .foresight import Worth
+from .retrieval import Recollection
+from .sweep import sweep
+from .thinning import inferior
+
+_SETTLING = 500  # sweeps at most
 
 
 @final
@@ -22,23 +27,27 @@ class ExactRetrieval:
     is then the empirical expectation, and a null slot of mass ``c0`` weighs as much as ``c0`` visits.
     """
 
-    def __init__(self, actions: int, *, null_mass: float) -> None:
+    def __init__(self, columns: Columns, actions: int, config: RecallConfig) -> None:
         """Start empty.
 
         Args:
+            columns: the slots.
             actions: how many actions there are.
-            null_mass: the mass of the null slot, in visits, positive.
+            config: the mass of the null slot, and how often to sweep.
         """
-        self.null_score = math.log(null_mass)
+        self._columns = columns
+        self._config = config
         self._row_of: dict[bytes, int] = {}
         self._place_of: list[tuple[int, int, int]] = []
         self._index = np.zeros((64, actions, 2), np.int64)
         self._scores = np.full((64, actions, 2), -np.inf)
         self._fill = np.zeros((64, actions), np.int64)
         self._next_row = np.zeros(256, np.int64)
+        self._forgotten = np.zeros((64, actions), bool)
 
-    def add(self, slot: int, columns: Columns) -> None:
+    def add(self, slot: int) -> None:
         """Take in a new slot; slots come in order."""
+        columns = self._columns
         row, next_row = self._row(columns.key[slot]), self._row(columns.next_key[slot])
         action = int(columns.action[slot])
         place = int(self._fill[row, action])
@@ -49,29 +58,105 @@ class ExactRetrieval:
         self._fill[row, action] += 1
         self._next_row[slot] = next_row
         self._place_of.append((row, action, place))
-        self.recount(slot, columns)
+        self._forgotten[row, action] = False
+        self.changed(slot)
 
-    def recount(self, slot: int, columns: Columns) -> None:
+    def changed(self, slot: int) -> None:
         """Score the slot by its count."""
-        self._scores[self._place_of[slot]] = math.log(columns.count[slot])
+        self._scores[self._place_of[slot]] = math.log(self._columns.count[slot])
 
-    def near(self, key: NDArray[np.float32], columns: Columns) -> Retrieved:
-        """Return the outcomes of each action in exactly this state; a state never met retrieves nothing."""
+    def read(self, key: NDArray[np.float32], worth: Worth) -> Recollection:
+        """Attend over the outcomes of each action in exactly this state; a state never met recalls nothing."""
         row = self._row_of.get(key.tobytes())
         if row is None:
-            scores = torch.full(self._scores.shape[1:], -torch.inf, dtype=torch.float64)
-            return Retrieved(index=torch.zeros(scores.shape, dtype=torch.int64), scores=scores)
-        return Retrieved(index=torch.from_numpy(self._index[row]), scores=torch.from_numpy(self._scores[row]))
+            shape = self._index.shape[1:]
+            return Recollection(
+                values=np.full(shape[0], worth.optimism),
+                null_mass=np.ones(shape[0]),
+                slots=np.zeros(shape, np.int64),
+                weights=np.zeros(shape),
+            )
+        slots = self._index[row].copy()
+        mass = np.exp(self._scores[row])
+        total = mass.sum(axis=1) + self._config.null_mass
+        weights, null_mass = mass / total[:, None], self._config.null_mass / total
+        return Recollection(
+            values=(weights * self._columns.value[slots]).sum(axis=1) + null_mass * self._unknown(worth)[row],
+            null_mass=null_mass,
+            slots=slots,
+            weights=weights,
+        )
 
-    def successors(self, columns: Columns) -> tuple[Retrieved, Tensor]:
-        """Return the outcomes in every state met, and the state that each slot leads to."""
-        rows = len(self._row_of)
-        every = Retrieved(index=torch.from_numpy(self._index[:rows]), scores=torch.from_numpy(self._scores[:rows]))
-        return every, torch.from_numpy(self._next_row[: columns.size])
+    def learn(self, worth: Worth, decisions: int) -> None:
+        """Sweep some times after a decision, and more often after an episode."""
+        self._sweep(worth, self._config.sweeps_exact if decisions <= 1 else self._config.sweeps_after)
+
+    def settle(self, worth: Worth) -> None:
+        """Sweep until nothing moves."""
+        self._sweep(worth, _SETTLING)
+
+    def reconsider(self, worth: Worth, before: float) -> None:
+        """Do nothing: every sweep takes the value of the unknown as it is."""
+
+    def thin(self, most: int, held: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Choose slots of actions that fall behind; what was forgotten promises no more than the worst known.
+
+        Returns:
+            For each slot where its value is to be found from now on: itself, or -1 if it goes.
+        """
+        size = self._columns.size
+        rows = np.array([place[0] for place in self._place_of], np.int64)
+        best = np.full(len(self._row_of), -np.inf)
+        np.maximum.at(best, rows, self._columns.value[:size])
+        gone = inferior(self._columns, best[rows], held, most)
+        for slot in gone:
+            row, action, _ = self._place_of[slot]
+            self._fill[row, action] -= 1
+            self._forgotten[row, action] |= self._fill[row, action] == 0
+        heirs = np.arange(size)
+        heirs[gone] = -1
+        return heirs
+
+    def renumber(self, heirs: NDArray[np.int64], kept: NDArray[np.int64]) -> None:
+        """Take in the slots anew after some are gone; which actions were forgotten stays known."""
+        self._place_of.clear()
+        self._index[:], self._fill[:], self._scores[:] = 0, 0, -np.inf
+        forgotten = self._forgotten.copy()
+        for slot in range(self._columns.size):
+            self.add(slot)
+        self._forgotten = forgotten
+
+    def _unknown(self, worth: Worth) -> NDArray[np.float64]:
+        """Return the value of the null slot, ``[rows, actions]``."""
+        if not self._forgotten.any():
+            return np.full(self._forgotten.shape, worth.optimism)
+        lowest = float(self._columns.value[: self._columns.size].min())
+        return np.where(self._forgotten, lowest, worth.optimism)
+
+    def _sweep(self, worth: Worth, times: int) -> None:
+        columns, size, rows = self._columns, self._columns.size, len(self._row_of)
+        if not size:
+            return
+        value = torch.from_numpy(columns.value[:size])
+        after, _ = sweep(
+            value,
+            torch.from_numpy(columns.reward[:size] + worth.rating_unit * columns.rating[:size]),
+            torch.from_numpy(columns.terminated[:size]),
+            torch.from_numpy(self._index[:rows]),
+            torch.from_numpy(self._scores[:rows]),
+            torch.from_numpy(self._next_row[:size]),
+            null_score=math.log(self._config.null_mass),
+            optimism=torch.from_numpy(self._unknown(worth)[:rows]),
+            discount=worth.discount,
+            times=times,
+            tolerance=self._config.tolerance * max(abs(worth.optimism), float(value.abs().max())),
+        )
+        columns.value[:size] = after.numpy()
 
     def _row(self, key: NDArray[np.float32]) -> int:
         row = self._row_of.setdefault(key.tobytes(), len(self._row_of))
         self._index = grown(self._index, row + 1)
         self._scores = grown(self._scores, row + 1, fill=-np.inf)
         self._fill = grown(self._fill, row + 1)
+        self._forgotten = grown(self._forgotten, row + 1)
         return row

@@ -1,20 +1,22 @@
-"""Retrieval for real keys: the exact nearest slots of each action, in units of the observations' own spread."""
+"""Foresight for real keys: local linear models over the nearest templates of each action."""
 
 from __future__ import annotations
 
 from typing import final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from .columns import Columns, grown
-from .retrieval import Retrieved
-from .successors import SuccessorTable
+from .foresight import Foresight
+from .local import linear_fit, linear_weights, mean_fit, slopes_carry, window
+from .neighbours import NearestKeys
 
-_RESCALE_AT = 32  # slots at which the first scale is taken; again at each doubling
-_SCALE_TOLERANCE = 0.1  # a scale that moved by less is kept: a new one rebuilds the table
+_RESCALE_AT = 4  # slots at which the first scale is taken; again at each doubling
+_SCALE_TOLERANCE = 0.1  # a scale that moved by less is kept
+_CHANCE = 0.05  # squared spreads that a fit may leave unexplained; beyond, where an action leads is chance
+
+_Reals = NDArray[np.float64]
 
 
 def unit_scale(spread: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -23,79 +25,153 @@ def unit_scale(spread: NDArray[np.float64]) -> NDArray[np.float32]:
 
 
 @final
-class NearRetrieval:
-    """The ``k`` nearest slots of each action, scored ``-beta |q - k|^2 / width + log count``.
+class NearModel:
+    """Where each action leads from a key, and which slots' values speak for that place.
 
     Keys are taken from the first one and divided by the observations' spread, so that neither where zero lies nor the
-    units matter. The null slot stands at distance ``null_distance``: what is farther from everything met counts as
-    unknown.
+    units matter; distances are root mean squares over the dimensions.
+
+    The nearest templates of an action foretell its *offset* (next key minus key) by local linear regression, and the
+    slots nearest to the place foreseen tell its value in the same way. Both actions of a choice are so compared on the
+    same slots, and what differs is where they lead. Where the offsets scatter too much to be foretold, what followed is
+    chance: then the places where the templates themselves led speak, each with its weight.
+
+    The null slot stands at ``null_distance``: what is farther from everything met counts as unknown.
     """
 
-    def __init__(self, actions: int, width: int, *, neighbours: int, beta: float, null_distance: float) -> None:
+    def __init__(
+        self, actions: int, width: int, *, neighbours: int, landmarks: int, beta: float, null_distance: float
+    ) -> None:
         """Start empty, with a scale of 1.
 
         Args:
             actions: how many actions there are.
             width: the length of a key.
-            neighbours: k, how many slots of each action are retrieved.
-            beta: how fast a score falls with the squared distance, averaged over the dimensions.
+            neighbours: how many templates of each action foretell where it leads.
+            landmarks: how many slots around that place tell its value; at least as many as neighbours.
+            beta: how fast the attention falls with the squared distance, averaged over the dimensions.
             null_distance: where the null slot stands: a root mean square of standard deviations.
         """
-        self.null_score = -beta * null_distance**2
         self.scale = np.ones(width, np.float32)
-        self._origin = np.zeros(width, np.float32)
-        self._beta = beta / width
-        self._k = neighbours
+        self.size = 0
+        self._width = width
+        self._neighbours, self._landmarks, self._beta = neighbours, landmarks, beta
+        self._null_mass = float(np.exp(-beta * null_distance**2))
+        self._origin = np.zeros(width)
         self._rescaled_at = _RESCALE_AT // 2
-        self._fill = np.zeros(actions, np.int64)
-        self._keys = np.zeros((actions, 256, width), np.float32)
-        self._norms = np.full((actions, 256), np.inf, np.float32)
-        self._slots = np.zeros((actions, 256), np.int64)
-        self._table = SuccessorTable(actions, neighbours)
+        self._move = np.zeros((256, width))
+        self._follow = np.full(256, -1, np.int64)
+        self._every = NearestKeys(width)
+        self._of_action = [NearestKeys(width) for _ in range(actions)]
+        self._slots = [np.zeros(256, np.int64) for _ in range(actions)]
 
-    def add(self, slot: int, columns: Columns) -> None:
-        """Take in a new slot; slots come in order."""
-        action = int(columns.action[slot])
-        place = int(self._fill[action])
-        self._keys = grown(self._keys, place + 1, axis=1)
-        self._norms = grown(self._norms, place + 1, axis=1, fill=np.inf)
-        self._slots = grown(self._slots, place + 1, axis=1)
-        if slot == 0:
-            self._origin = columns.key[0].copy()
-        scaled = self._scaled(columns.key[slot])
-        self._keys[action, place] = scaled
-        self._norms[action, place] = scaled @ scaled
-        self._slots[action, place] = slot
-        self._fill[action] += 1
+    def extend(self, columns: Columns) -> NDArray[np.int64]:
+        """Take in the slots that are new since the last time and return them."""
+        first, self.size = self.size, columns.size
+        fresh = np.arange(first, self.size)
+        if not len(fresh):
+            return fresh
+        if first == 0:
+            self._origin = columns.key[0].astype(np.float64)
+        at = self.scaled(columns.key[fresh])
+        self._move = grown(self._move, self.size)
+        self._move[fresh] = self.scaled(columns.next_key[fresh]) - at
+        self._follow = grown(self._follow, self.size, fill=-1)
+        self._every.add(at)
+        actions = columns.action[fresh]
+        for action in np.unique(actions):
+            own = fresh[actions == action]
+            keys = self._of_action[action]
+            filled = keys.size
+            keys.add(at[own - first])
+            self._slots[action] = grown(self._slots[action], keys.size)
+            self._slots[action][filled : keys.size] = own
+        return fresh
 
-    def recount(self, slot: int, columns: Columns) -> None:
-        """Do nothing: counts are read when slots are retrieved."""
+    def scaled(self, keys: NDArray[np.float32]) -> _Reals:
+        """Return keys in units of the spread, such that squared distances are means over the dimensions."""
+        scaled: _Reals = (keys - self._origin) * (self.scale / np.sqrt(self._width))
+        return scaled
 
-    def near(self, key: NDArray[np.float32], columns: Columns) -> Retrieved:
-        """Return the k nearest slots of each action."""
-        scaled = self._scaled(key)
-        filled = max(int(self._fill.max()), 1)
-        query = torch.from_numpy(scaled)
-        products = torch.from_numpy(self._keys[:, :filled]) @ query
-        squared = torch.from_numpy(self._norms[:, :filled]).add(products, alpha=-2.0)
-        squared, place = squared.topk(min(self._k, filled), dim=1, largest=False)
-        index = torch.from_numpy(self._slots).gather(1, place)
-        return Retrieved(index=index, scores=self._score(squared.add_(float(scaled @ scaled)), index, columns))
+    def around(self, slots: NDArray[np.int64], k: int) -> NDArray[np.int64]:
+        """Return the slots nearest to some slots, themselves among them, ``[slots, k]``."""
+        return self._every.nearest(self._every.points[slots], min(k, self.size))[1]
 
-    def successors(self, columns: Columns) -> tuple[Retrieved, Tensor]:
-        """Return the k nearest slots of each action to every slot's next key; what is known of them is kept."""
-        queries = torch.from_numpy(self._scaled(columns.next_key[: columns.size]))
-        keys = [torch.from_numpy(self._keys[action, :filled]) for action, filled in enumerate(self._fill)]
-        slots = [torch.from_numpy(self._slots[action, :filled]) for action, filled in enumerate(self._fill)]
-        self._table.extend(queries, keys, slots)
-        index = self._table.index[: columns.size]
-        retrieved = Retrieved(
-            index=index, scores=self._score(self._table.squared[: columns.size].clone(), index, columns)
+    def foresee(self, keys: NDArray[np.float32], columns: Columns) -> Foresight:
+        """Foresee every action at some keys, ``[rows, width]``; only slots taken in are read."""
+        at = self.scaled(keys)
+        rows, actions = len(at), len(self._of_action)
+        squared, slots = self._of_each_action(at)
+        count = columns.count[slots]
+        scores = np.exp(-self._beta * squared) * count
+        total = scores.sum(axis=1, keepdims=True) + self._null_mass
+        weights, reach = window(squared, count)
+        start = np.repeat(at, actions, axis=0)
+        moves = self._move[slots]
+        if slopes_carry(self._width):
+            offset, left = linear_fit(self._every.points[slots] - start[:, None], weights, reach, moves)
+        else:
+            offset, left = mean_fit(weights, moves)
+        live = 1.0 - np.einsum("rk,rk->r", weights, columns.terminated[slots])
+        index, weight, unknown = self._ahead(start + offset)
+        chance = np.flatnonzero(left * self._width > _CHANCE)
+        if len(chance):
+            going_on = weights[chance] * ~columns.terminated[slots[chance]]
+            index[chance] = self._followers(slots[chance][:, :1])
+            index[chance, : self._neighbours] = self._followers(slots[chance])
+            weight[chance] = 0.0
+            weight[chance, : self._neighbours] = going_on / np.maximum(going_on.sum(axis=1, keepdims=True), 1e-300)
+            unknown[chance] = 0.0
+        shape = (rows, actions)
+        return Foresight(
+            support=1.0 - (self._null_mass / total).reshape(shape),
+            reward=np.einsum("rk,rk->r", weights, columns.reward[slots]).reshape(shape),
+            rating=np.einsum("rk,rk->r", weights, columns.rating[slots]).reshape(shape),
+            live=live.reshape(shape),
+            unknown=unknown.reshape(shape),
+            index=index.reshape(*shape, -1),
+            weight=weight.reshape(*shape, -1),
+            slots=slots.reshape(*shape, -1),
+            attention=(scores / total).reshape(*shape, -1),
         )
-        return retrieved, torch.arange(columns.size)
+
+    def _of_each_action(self, at: _Reals) -> tuple[_Reals, NDArray[np.int64]]:
+        """Return the nearest templates of each action, ``[rows * actions, neighbours]``."""
+        rows, actions, k = len(at), len(self._of_action), self._neighbours
+        squared = np.full((rows, actions, k), np.inf)
+        slots = np.zeros((rows, actions, k), np.int64)
+        for action, keys in enumerate(self._of_action):
+            if keys.size:
+                squared[:, action], place = keys.nearest(at, k)
+                slots[:, action] = self._slots[action][place]
+        return squared.reshape(-1, k), slots.reshape(-1, k)
+
+    def _ahead(self, there: _Reals) -> tuple[NDArray[np.int64], _Reals, _Reals]:
+        """Return the slots that speak for some places, how much each says, and how unknown the places are."""
+        if not self.size:
+            none = np.zeros((len(there), self._landmarks))
+            return none.astype(np.int64), none, np.ones(len(there))
+        squared, index = self._every.nearest(there, self._landmarks)
+        known = np.exp(-self._beta * squared).sum(axis=1)
+        weight, reach = window(squared, np.ones_like(squared))
+        if slopes_carry(self._width):
+            weight = linear_weights(self._every.points[index] - there[:, None], weight, reach)
+        return index, weight, self._null_mass / (self._null_mass + known)
+
+    def _followers(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the slot nearest to where each slot led; it is looked up once."""
+        missing = np.unique(slots[self._follow[slots] < 0])
+        if len(missing):
+            there = self._every.points[missing] + self._move[missing]
+            self._follow[missing] = self._every.nearest(there, 1)[1][:, 0]
+        return self._follow[slots]
+
+    def forget_followers(self, slots: NDArray[np.int64]) -> None:
+        """Let it be looked up anew where some slots led: slots may have come nearer."""
+        self._follow[slots] = -1
 
     def rescale(self, spread: NDArray[np.float64], columns: Columns) -> None:
-        """Take the observations' spread as the unit of distance, at 32 slots and at each doubling of them.
+        """Take the observations' spread as the unit of distance, at the first few slots and at each doubling of them.
 
         Args:
             spread: standard deviation of the observations so far, ``[width]``; where it is 0 the unit stays 1.
@@ -112,18 +188,12 @@ class NearRetrieval:
         """Project every key again under another scale, ``[width]``."""
         self.scale = scale.astype(np.float32)
         self._rescaled_at = max(self._rescaled_at, columns.size)
-        for action, filled in enumerate(self._fill):
-            scaled = self._scaled(columns.key[self._slots[action, :filled]])
-            self._keys[action, :filled] = scaled
-            self._norms[action, :filled] = np.square(scaled).sum(axis=1)
-        self._table = SuccessorTable(len(self._fill), self._k)
+        self.rebuild(columns)
 
-    def _scaled(self, keys: NDArray[np.float32]) -> NDArray[np.float32]:
-        return (keys - self._origin) * self.scale
-
-    def _score(self, squared: Tensor, index: Tensor, columns: Columns) -> Tensor:
-        """Turn squared distances into scores in place: ``-beta d^2 / width + log count``; infinity becomes ``-inf``."""
-        scores = squared.clamp_(min=0.0).mul_(-self._beta)
-        if (columns.count[: columns.size] == 1.0).all():
-            return scores
-        return scores + torch.from_numpy(columns.count)[index].clamp_(min=1.0).log().to(scores.dtype)
+    def rebuild(self, columns: Columns) -> None:
+        """Take in every slot anew."""
+        self.size = 0
+        self._follow[:] = -1
+        self._every = NearestKeys(self._width)
+        self._of_action = [NearestKeys(self._width) for _ in self._of_action]
+        self.extend(columns)

@@ -9,20 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 CALIBRATION_STEPS = 200  # steps whose median length decides how long an action is held
-_DECISION_MOVES = 0.7  # spreads that a decision should move: a shorter one recalls itself
+_DECISION_MOVES = 0.6  # spreads that a decision should move, root mean square over the dimensions
 _LONGEST_HOLD = 8
 
 
 def hold_length(lengths: NDArray[np.float64]) -> int:
-    """Return for how many steps an action is held so that a decision moves about 0.7 of a spread.
+    """Return for how many steps an action is held so that a decision moves at least 0.6 of a spread.
 
     Args:
-        lengths: how far single steps moved, in units of the observations' spread, ``[steps]``.
+        lengths: how far single steps moved, root mean squares in units of the observations' spread, ``[steps]``.
     """
     typical = float(np.median(lengths))
     if typical <= 0.0:
         return 1
-    return int(np.clip(round(_DECISION_MOVES / typical), 1, _LONGEST_HOLD))
+    return int(np.clip(np.ceil(_DECISION_MOVES / typical), 1, _LONGEST_HOLD))
 
 
 @final
@@ -66,7 +66,7 @@ class Pace:
             return False
         spread = self.spread
         moves = np.stack(self._moves)[:, spread > 0.0] / spread[spread > 0.0]
-        self.hold = hold_length(np.linalg.norm(moves, axis=1))
+        self.hold = hold_length(np.sqrt(np.square(moves).mean(axis=1)))
         self._moves.clear()
         return True
 

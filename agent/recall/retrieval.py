@@ -1,4 +1,4 @@
-"""What retrieves slots for a key: the contract that symbolic and real keys share."""
+"""What recalls: the contract that symbolic and real keys share."""
 
 from __future__ import annotations
 
@@ -7,47 +7,67 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
-from .columns import Columns
+from .foresight import Worth
 
 
 @dataclass(frozen=True, kw_only=True)
-class Retrieved:
-    """The slots retrieved for one or many queries, per action, with their scores.
+class Recollection:
+    """What one read recalled for an observation.
 
     Attributes:
-        index: the slots, int64 ``[..., actions, k]``; where the score is ``-inf`` the entry means nothing.
-        scores: the attention scores before the softmax, ``[..., actions, k]``.
+        values: the value of each action, ``[actions]``.
+        null_mass: the attention on the null slot, ``[actions]``: 1 where memory knows nothing of the action.
+        slots: the slots retrieved, ``[actions, k]``.
+        weights: the attention on them, ``[actions, k]``.
     """
 
-    index: Tensor
-    scores: Tensor
+    values: NDArray[np.float64]
+    null_mass: NDArray[np.float64]
+    slots: NDArray[np.int64]
+    weights: NDArray[np.float64]
 
 
 class Retrieval(Protocol):
-    """Retrieves, for each action, the slots whose keys are nearest to a query."""
+    """Reads the slots of one task, and keeps their values true to each other."""
 
-    null_score: float
-    """The score of the null slot, on the same scale as the scores retrieved."""
-
-    def add(self, slot: int, columns: Columns) -> None:
+    def add(self, slot: int) -> None:
         """Take in a slot that has just been appended to the columns."""
         ...
 
-    def recount(self, slot: int, columns: Columns) -> None:
-        """Take notice of a slot's changed count."""
+    def changed(self, slot: int) -> None:
+        """Take notice of a slot's changed count, reward or rating."""
         ...
 
-    def near(self, key: NDArray[np.float32], columns: Columns) -> Retrieved:
-        """Retrieve for one key: index and scores ``[actions, k]``."""
+    def read(self, key: NDArray[np.float32], worth: Worth) -> Recollection:
+        """Read the value of every action at a key, ``[width]``."""
         ...
 
-    def successors(self, columns: Columns) -> tuple[Retrieved, Tensor]:
-        """Retrieve for the next keys of all slots at once.
+    def learn(self, worth: Worth, decisions: int) -> None:
+        """Bring values up to date after some decisions, at a cost that the number of slots hardly moves."""
+        ...
+
+    def settle(self, worth: Worth) -> None:
+        """Bring all values up to date, however long it takes."""
+        ...
+
+    def reconsider(self, worth: Worth, before: float) -> None:
+        """Take notice that the value of the unknown is no longer what it was before."""
+        ...
+
+    def thin(self, most: int, held: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Choose at most so many slots to forget, none of those held.
 
         Returns:
-            The slots retrieved, ``[rows, actions, k]``, one row for each distinct next key, and the row of each slot's
-            next key, int64 ``[slots]``.
+            For each slot its heir: itself, the slot that speaks for it from now on, or -1 if it goes without one.
+        """
+        ...
+
+    def renumber(self, heirs: NDArray[np.int64], kept: NDArray[np.int64]) -> None:
+        """Take notice that slots are gone from the columns.
+
+        Args:
+            heirs: for each slot before, the number of its heir now, or -1.
+            kept: the slots that are still there, by their numbers before, ascending.
         """
         ...

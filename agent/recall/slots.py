@@ -3,43 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from retention import Transitions, attend
+from retention import Transitions
 
 from .columns import Columns
 from .config import RecallConfig
 from .exact import ExactRetrieval
+from .foresight import Worth
 from .keys import KeySpace
-from .near import NearRetrieval
-from .retrieval import Retrieval
-from .sweep import optimistic_value, sweep
+from .planned import PlannedRetrieval
+from .retrieval import Recollection, Retrieval
+from .sweep import optimistic_value
 
-_MOST_NEIGHBOURS = 64
+_THINNED = 8  # the share of the capacity that makes room at once
 
 _Identity = tuple[bytes, int, bytes, bool]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recollection:
-    """What one read recalled for an observation.
-
-    Attributes:
-        values: the value of each action, ``[actions]``.
-        null_mass: the attention on the null slot, ``[actions]``: 1 where memory knows nothing of the action.
-        slots: the slots retrieved, ``[actions, k]``.
-        weights: the attention on them, ``[actions, k]``.
-    """
-
-    values: NDArray[np.float64]
-    null_mass: NDArray[np.float64]
-    slots: NDArray[np.int64]
-    weights: NDArray[np.float64]
 
 
 @final
@@ -62,17 +44,12 @@ class TransitionSlots:
         self.rating_unit = 1.0
         self._config = config
         self._slot_of: dict[_Identity, int] = {}
+        self._planned: PlannedRetrieval | None = None
         self._retrieval: Retrieval
         if keys.exact:
-            self._retrieval = ExactRetrieval(actions, null_mass=config.null_mass)
+            self._retrieval = ExactRetrieval(self.columns, actions, config)
         else:
-            self._retrieval = NearRetrieval(
-                actions,
-                keys.width,
-                neighbours=min(config.neighbours * keys.width, _MOST_NEIGHBOURS),
-                beta=config.beta,
-                null_distance=config.null_distance,
-            )
+            self._retrieval = self._planned = PlannedRetrieval(self.columns, actions, keys.width, config)
 
     def __len__(self) -> int:
         """Return how many slots are filled."""
@@ -80,7 +57,7 @@ class TransitionSlots:
 
     @property
     def full(self) -> bool:
-        """Whether the capacity is reached: then what is known is kept, and new slots are not taken."""
+        """Whether the capacity is reached: then :meth:`thin` makes room, or new slots are not taken."""
         return len(self) >= self._config.capacity
 
     def read(self, key: NDArray[np.float32], *, null_value: float | None = None) -> Recollection:
@@ -90,20 +67,10 @@ class TransitionSlots:
             key: ``[width]``.
             null_value: the value of the null slot; the optimistic one by default.
         """
-        retrieved = self._retrieval.near(key, self.columns)
-        value = torch.from_numpy(self.columns.value)[retrieved.index].to(retrieved.scores.dtype)
-        output, weights, null_mass = attend(
-            retrieved.scores,
-            value,
-            null_score=self._retrieval.null_score,
-            null_value=self.optimism if null_value is None else null_value,
-        )
-        return Recollection(
-            values=output.double().numpy(),
-            null_mass=null_mass.double().numpy(),
-            slots=retrieved.index.numpy(),
-            weights=weights.double().numpy(),
-        )
+        return self._retrieval.read(key, self._worth(self.optimism if null_value is None else null_value))
+
+    def _worth(self, optimism: float) -> Worth:
+        return Worth(optimism=optimism, discount=self._config.discount, rating_unit=self.rating_unit)
 
     def write(
         self,
@@ -135,7 +102,7 @@ class TransitionSlots:
         if slot is not None:
             self.columns.count[slot] += 1.0
             self.columns.reward[slot] += (reward - self.columns.reward[slot]) / self.columns.count[slot]
-            self._retrieval.recount(slot, self.columns)
+            self._retrieval.changed(slot)
             return slot
         if self.full:
             return None
@@ -145,40 +112,17 @@ class TransitionSlots:
 
     def _add(self, slot: int) -> None:
         columns = self.columns
-        self._retrieval.add(slot, columns)
+        self._retrieval.add(slot)
         same = _identity(columns.key[slot], columns.action[slot], columns.next_key[slot], columns.terminated[slot])
         self._slot_of[same] = slot
 
-    def back_up(self, slot: int, ahead: float) -> None:
-        """Value one slot by what its next key promises: ``q = r + discount (1 - terminated) ahead``."""
-        columns = self.columns
-        follows = 0.0 if columns.terminated[slot] else self._config.discount * ahead
-        columns.value[slot] = columns.reward[slot] + self.rating_unit * columns.rating[slot] + follows
+    def learn(self, decisions: int) -> None:
+        """Bring values up to date after so many decisions."""
+        self._retrieval.learn(self._worth(self.optimism), decisions)
 
-    def sweep(self, times: int) -> float:
-        """Sweep all values at most ``times`` times; return the largest move of the last sweep."""
-        size = len(self)
-        if not size:
-            return 0.0
-        retrieved, next_row = self._retrieval.successors(self.columns)
-        columns = self.columns
-        value = torch.from_numpy(columns.value[:size])
-        reward = torch.from_numpy(columns.reward[:size] + self.rating_unit * columns.rating[:size])
-        scale = max(abs(self.optimism), float(value.abs().max()))
-        after, move = sweep(
-            value,
-            reward,
-            torch.from_numpy(columns.terminated[:size]),
-            retrieved,
-            next_row,
-            null_score=self._retrieval.null_score,
-            optimism=self.optimism,
-            discount=self._config.discount,
-            times=times,
-            tolerance=self._config.tolerance * scale,
-        )
-        columns.value[:size] = after.numpy()
-        return move
+    def settle_values(self) -> None:
+        """Bring all values up to date, however long it takes."""
+        self._retrieval.settle(self._worth(self.optimism))
 
     def settle(self, ahead: float = 0.0, rate: float = 0.0) -> None:
         """Take stock: how good an episode can be, and so what the unknown promises.
@@ -188,47 +132,75 @@ class TransitionSlots:
             rate: its mean reward per decision, without the decision that ended it.
         """
         self.best_return, self.best_rate = max(self.best_return, ahead), max(self.best_rate, rate)
-        rewards = self.columns.reward[: len(self)]
+        rewards, before = self.columns.reward[: len(self)], self.optimism
         self.optimism = optimistic_value(rewards, self.best_return, self.best_rate, self._config.discount)
+        if self.optimism != before:
+            self._retrieval.reconsider(self._worth(self.optimism), before)
 
     @property
     def scale(self) -> NDArray[np.float32] | None:
         """The scale of real keys, ``[width]``; None for symbolic ones."""
-        return self._retrieval.scale if isinstance(self._retrieval, NearRetrieval) else None
+        return self._planned.model.scale if self._planned else None
 
     def rescale(self, spread: NDArray[np.float64]) -> None:
         """Let real keys follow the spread of the observations, ``[width]``; symbolic keys have none."""
-        if isinstance(self._retrieval, NearRetrieval):
-            self._retrieval.rescale(spread, self.columns)
+        if self._planned:
+            self._planned.model.rescale(spread, self.columns)
 
     def set_scale(self, scale: NDArray[np.float32]) -> None:
         """Restore the scale of real keys, ``[width]``."""
-        if isinstance(self._retrieval, NearRetrieval):
-            self._retrieval.set_scale(scale, self.columns)
+        if self._planned:
+            self._planned.model.set_scale(scale, self.columns)
 
     def load(self, transitions: Transitions) -> None:
         """Take in templates of the episodic memory; one that is here already takes the counts of the memory.
 
         Args:
-            transitions: templates with their ids; those never swept start at the optimistic value.
+            transitions: templates with their ids; those never swept start at the optimistic value. They may be more
+                than the capacity: :meth:`thin` then picks which to hold, once their values are settled.
         """
         columns = self.columns
         for row in range(len(transitions)):
             key, next_key = transitions.key[row], transitions.next_key[row]
             action, terminated = int(transitions.action[row]), bool(transitions.terminated[row])
             slot = self._slot_of.get(_identity(key, action, next_key, terminated))
-            if slot is None and self.full:
-                continue
+            new = slot is None
             if slot is None:
                 value = float(transitions.value[row])
                 value = self.optimism if np.isnan(value) else value
                 slot = columns.append(key, action, 0.0, next_key, terminated, value=value)
-                self._add(slot)
             columns.id[slot] = transitions.id[row]
             columns.count[slot] = transitions.count[row]
             columns.reward[slot] = transitions.reward[row]
             columns.rating[slot] = transitions.rating[row]
-            self._retrieval.recount(slot, columns)
+            if new:
+                self._add(slot)
+            else:
+                self._retrieval.changed(slot)
+        if self._planned:
+            self._planned.load()
+
+    def thin(self, held: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Forget an eighth of the capacity, or what can be spared; the episodic memory keeps the templates.
+
+        Args:
+            held: slots that must stay: what episodes in progress visited is in no memory yet.
+
+        Returns:
+            For each slot before, the number of the slot that stands for it now, or -1.
+        """
+        room = max(1, self._config.capacity // _THINNED)
+        heirs = self._retrieval.thin(max(room, len(self) + room - self._config.capacity), held)
+        before = np.arange(len(heirs))
+        kept = before[heirs == before]
+        now = np.full(len(heirs) + 1, -1)  # the last one is where -1 points
+        now[kept] = np.arange(len(kept))
+        heirs = now[heirs]
+        self.columns.keep(kept)
+        self._retrieval.renumber(heirs, kept)
+        stays = np.isin(before, kept)
+        self._slot_of = {same: int(heirs[slot]) for same, slot in self._slot_of.items() if stays[slot]}
+        return heirs
 
     def visited(self, slots: Sequence[int], rewards: Sequence[float]) -> Transitions:
         """Return the transitions of some visits, one row each, as the episodic memory takes them.

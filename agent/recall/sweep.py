@@ -11,18 +11,17 @@ from torch import Tensor
 
 from retention import attend
 
-from .retrieval import Retrieved
-
 
 def sweep(
     value: Tensor,
     reward: Tensor,
     terminated: Tensor,
-    retrieved: Retrieved,
+    index: Tensor,
+    scores: Tensor,
     next_row: Tensor,
     *,
     null_score: float,
-    optimism: float,
+    optimism: float | Tensor,
     discount: float,
     times: int,
     tolerance: float,
@@ -36,10 +35,11 @@ def sweep(
         value: q before, ``[slots]``.
         reward: ``[slots]``.
         terminated: bool ``[slots]``; nothing follows a slot where it is True.
-        retrieved: for each distinct next key the slots of each action, ``[rows, actions, k]``.
+        index: for each distinct next key the slots of each action, int64 ``[rows, actions, k]``.
+        scores: their attention scores; ``-inf`` where there is no slot.
         next_row: the row of each slot's next key, int64 ``[slots]``.
         null_score: score of the null slot.
-        optimism: value of the null slot.
+        optimism: value of the null slot; broadcasts to ``[rows, actions]``.
         discount: per decision, in (0, 1).
         times: repetitions at most.
         tolerance: stop when no value moved by more.
@@ -47,13 +47,13 @@ def sweep(
     Returns:
         q after, ``[slots]``, and the largest move of the last repetition.
     """
-    held = value.to(retrieved.scores.dtype)
-    _, weights, null_mass = attend(retrieved.scores, held[retrieved.index], null_score=null_score, null_value=optimism)
+    held = value.to(scores.dtype)
+    _, weights, null_mass = attend(scores, held[index], null_score=null_score, null_value=optimism)
     promised = null_mass * optimism
     follows = discount * (~terminated).to(value.dtype)
     move = float("inf")
     for _ in range(times):
-        read = (weights * value.to(weights.dtype)[retrieved.index]).sum(dim=-1).add_(promised)
+        read = (weights * value.to(weights.dtype)[index]).sum(dim=-1).add_(promised)
         after = reward + follows * read.amax(dim=-1).to(value.dtype)[next_row]
         move = float((after - value).abs().max())
         value = after
@@ -80,8 +80,8 @@ def optimistic_value(rewards: NDArray[np.float64], best_return: float, best_rate
     """Return what an unknown action is believed to be worth, from what the task has shown so far.
 
     - Most decisions cost: an unknown one is free, 0.
-    - Otherwise it is worth as much as the best seen: the most that ever followed a decision, or the best episode's rate
-      of pay for ever, ``best_rate / (1 - discount)``, whichever is more.
+    - Otherwise it is worth as much as the best seen: the most that ever followed a decision, or half the best episode's
+      rate of pay for ever, ``best_rate / (2 (1 - discount))``, whichever is more.
     - Nothing was ever rewarded: 1 (any positive value then drives the same search).
 
     Args:
@@ -94,4 +94,4 @@ def optimistic_value(rewards: NDArray[np.float64], best_return: float, best_rate
         return 1.0
     if float(np.median(rewards)) < 0.0:
         return 0.0
-    return max(best_return, best_rate / (1.0 - discount), 0.0)
+    return max(best_return, 0.5 * best_rate / (1.0 - discount), 0.0)

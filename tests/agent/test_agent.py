@@ -60,11 +60,12 @@ def test_what_another_task_writes_leaves_the_swept_values_standing(
     with Agent.open(path, namespace="alice", seed=1) as agent:
         balanced(agent, env)
         agent.run(Corridor(), episodes=2)
-    sweeps: list[int] = []
-    monkeypatch.setattr(TransitionSlots, "sweep", lambda self, times: sweeps.append(times))
+    changes: list[str] = []
+    for name in ("learn", "settle_values"):
+        monkeypatch.setattr(TransitionSlots, name, lambda self, *_, name=name: changes.append(name))
     with Agent.open(path, namespace="alice", frozen=True) as agent:
         agent.bind(env)
-        assert sweeps == []
+        assert changes == []
 
 
 @SYMBOLS_AND_NUMBERS
@@ -372,6 +373,8 @@ def test_agents_that_find_out_one_after_the_other_that_actions_must_be_held(path
             slow.run(short, episodes=1)
             quick.run(long, episodes=1)
         assert quick.policy.settings()["pace"]["hold"] > 1
+        assert slow.policy.settings()["pace"]["hold"] is None
+        quick.run(long, episodes=1)
         rows, _ = quick.memory.transitions(namespace="alice", task=quick.task)
         moved = np.abs(rows.next_key - rows.key)[:, 0]
         good = {int(each) for each in rows.id[moved > 0.015]}
@@ -380,7 +383,7 @@ def test_agents_that_find_out_one_after_the_other_that_actions_must_be_held(path
             slow.run(short, episodes=1)
             quick.run(long, episodes=1)
         assert slow.memory.verify() == []
-        assert slow.memory.episode_count(namespace="alice", task=slow.task) == 14
+        assert slow.memory.episode_count(namespace="alice", task=slow.task) == 15
         assert all(each.policy.settings()["pace"]["hold"] > 1 for each in (slow, quick))
         rows, _ = slow.memory.transitions(namespace="alice", task=slow.task)
         assert good <= set(rows.id.tolist())  # what the quick one had learned is still there

@@ -10,7 +10,7 @@ from gymnasium import spaces
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.recall.keys import action_count, key_space
+from agent.recall.keys import key_space
 from retention import EnvironmentFaultError, UnsupportedSpaceError
 
 F32 = np.float32
@@ -136,10 +136,16 @@ NAMED = spaces.Dict({"a": spaces.Discrete(3), "b": spaces.Discrete(3)})
         (BOX, None, "observation"),
         (BOX, "left", "does not fit its space"),
         (BOX, {"x": 1.0}, "does not fit its space"),
-        (spaces.Discrete(3), np.nan, "NaN or infinity"),
-        (spaces.Discrete(3), np.array([1, 2]), "2 numbers where its space declares 1"),
-        (spaces.MultiDiscrete([2, 2]), np.array([1]), None),
-        (spaces.MultiDiscrete([2, 2]), np.array([1, 1, 1]), None),
+        (spaces.Discrete(3), np.nan, r"the symbol nan lies outside 0 \.\. 2"),
+        (spaces.Discrete(3), 3, r"the symbol 3 lies outside 0 \.\. 2"),
+        (spaces.Discrete(3, start=4), 3, r"the symbol 3 lies outside 4 \.\. 6"),
+        (spaces.Discrete(3), np.array([1, 2]), "does not fit its space"),
+        (spaces.MultiDiscrete([2, 2]), np.array([1]), "1 symbols where 2 are declared"),
+        (spaces.MultiDiscrete([2, 2]), np.array([1, 1, 1]), "3 symbols where 2 are declared"),
+        (spaces.MultiDiscrete([2, 3]), np.array([1, 3]), "lie outside"),
+        (spaces.MultiDiscrete([2, 3]), np.array([-1, 0]), "lie outside"),
+        (NAMED, {"a": 1, "b": 3}, r"the symbol 3 lies outside 0 \.\. 2"),
+        (spaces.Text(9), 5, "5 where a text is declared"),
         (MIXED, (1, np.array([np.nan], F32)), "NaN or infinity"),
         (MIXED, (np.nan, np.array([0.5], F32)), "does not fit its space"),
         (MIXED, (3, np.array([0.5], F32)), None),
@@ -170,7 +176,6 @@ def test_a_symbol_outside_its_space_never_passes_for_another(symbols: list[int])
 
 
 UNSUPPORTED = [
-    (spaces.Text(5), "Text"),
     (spaces.Graph(node_space=spaces.Box(0, 1, (1,)), edge_space=None), "Graph"),
     (spaces.Sequence(spaces.Discrete(2)), "Sequence"),
     (spaces.OneOf([spaces.Discrete(2), spaces.Discrete(3)]), "OneOf"),
@@ -199,23 +204,35 @@ def test_integers_that_keys_cannot_tell_apart_are_refused() -> None:
         key_space(spaces.Box(0, 2**40, (1,), np.int64)).key(np.array([2**30 + 1]))
 
 
-def test_actions_are_counted_from_the_first() -> None:
-    assert action_count(spaces.Discrete(4)) == (4, 0)
-    assert action_count(spaces.Discrete(4, start=-3)) == (4, -3)
+class Mission(spaces.Space[str]):
+    """A space of texts that is not gymnasium's own, as some packages define it."""
+
+    def __init__(self) -> None:
+        super().__init__(dtype=str)
 
 
-@pytest.mark.parametrize(
-    ("space", "name"),
-    [
-        (BOX, "Box"),
-        (spaces.MultiDiscrete([2, 2]), "MultiDiscrete"),
-        (spaces.MultiBinary(2), "MultiBinary"),
-        (MIXED, "Tuple"),
-    ],
-)
-def test_an_unsupported_action_space_is_named(space: spaces.Space[Any], name: str) -> None:
-    with pytest.raises(UnsupportedSpaceError, match=f"actions of {name} are not supported yet; supported: Discrete"):
-        action_count(space)
+@pytest.mark.parametrize("space", [spaces.Text(40), Mission()])
+def test_texts_are_symbols(space: spaces.Space[Any]) -> None:
+    keys = key_space(spaces.Dict({"image": spaces.Box(0, 9, (2,), np.uint8), "mission": space}))
+    assert (keys.exact, keys.width) == (True, 5)
+    made = {text: keys.key({"image": np.zeros(2, np.uint8), "mission": text}) for text in ("go", "go ", "stay", "")}
+    assert len({each.tobytes() for each in made.values()}) == 4
+    for each in made.values():  # whole numbers that float32 holds exactly
+        assert (each == np.round(each)).all()
+        assert (each >= 0).all()
+        assert (each < 2**24).all()
+
+
+def test_a_text_is_the_same_symbol_in_every_process() -> None:
+    assert key(spaces.Text(40), "get to the green goal square") == [16493982.0, 15821701.0, 16325001.0]
+
+
+def test_beside_real_numbers_texts_lie_apart() -> None:
+    keys = key_space(spaces.Dict({"at": spaces.Box(0.0, 1.0, (1,)), "mission": Mission()}))
+    assert (keys.exact, keys.width) == (False, 33)
+    one, other = (keys.key({"at": np.zeros(1, F32), "mission": text}) for text in ("go to the left", "go to the right"))
+    assert set(one.tolist()) == {0.0, 1.0}
+    assert 6 <= np.abs(one - other).sum() <= 26
 
 
 # -- for any space

@@ -362,7 +362,8 @@ def test_it_explains_what_it_recalls() -> None:
         ({"null_distance": -1.0}, "null_distance must be positive and finite, got -1.0"),
         ({"neighbours": 0}, "neighbours must be at least 1, got 0"),
         ({"capacity": 0}, "capacity must be at least 1, got 0"),
-        ({"sweep_every": 0}, "sweep_every must be at least 1, got 0"),
+        ({"learn_every": 0}, "learn_every must be at least 1, got 0"),
+        ({"neighbours": 40}, "landmarks must be at least neighbours (40), got 32"),
         ({"tolerance": -0.1}, "tolerance must not be negative, got -0.1"),
         ({"beta": float("nan")}, "beta"),
         ({"tolerance": float("nan")}, "tolerance"),
@@ -374,12 +375,21 @@ def test_a_setting_out_of_its_range_is_refused(changes: dict[str, Any], said: st
     assert said in str(raised.value)
 
 
-def test_a_full_memory_keeps_what_it_knows_and_takes_no_more() -> None:
-    env = Corridor(cells=30, limit=60)
-    with Agent.open(None, namespace="alice", policy=RetentionPolicy(RecallConfig(capacity=10)), seed=1) as agent:
-        agent.run(env, episodes=6)
-        assert agent.template_count == 10
-        assert len(agent.run(env, episodes=3)) == 3
+@pytest.mark.parametrize("real", [False, True])
+def test_a_full_memory_forgets_and_goes_on_learning(real: bool, path: Path) -> None:
+    """The policy holds no more than its capacity; the file keeps every template, and a later session takes its pick."""
+    policy = RetentionPolicy(RecallConfig(capacity=24))
+    env: gymnasium.Env[Any, Any] = Line(stride=0.25, limit=30, noise=0.02) if real else Corridor(cells=20, limit=60)
+    with Agent.open(path, namespace="alice", policy=policy, seed=1) as agent:
+        history = agent.run(env, episodes=60)
+        assert len(policy.values()[0]) <= 24
+        assert agent.template_count > 24
+        assert history.returns[-20:].mean() >= 0.9
+        assert agent.memory.verify() == []
+    later = RetentionPolicy(RecallConfig(capacity=24))
+    with Agent.open(path, namespace="alice", policy=later, seed=2) as agent:
+        assert agent.run(env, episodes=20).returns.mean() >= 0.8
+        assert len(later.values()[0]) <= 24
 
 
 @pytest.mark.parametrize("env", [Wordy(), Steered()])

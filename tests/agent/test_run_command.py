@@ -395,9 +395,8 @@ def test_answers_change_what_is_done(run: Run, path: Path) -> None:
         ("FrozenLake-v9", "Did you mean FrozenLake-v1"),
         ("no_such_module:Thing-v0", "no module named 'no_such_module'"),
         ("toy_worlds:toy/Coridor-v0", "Did you mean toy_worlds:toy/Corridor-v0"),
-        ("toy/Wordy-v0", "observations of Text are not supported yet"),
-        ("toy/Steered-v0", "actions of Box are not supported yet"),
-        ("Pendulum-v1", "actions of Box are not supported yet"),
+        ("toy/Wordy-v0", "observations of Sequence are not supported yet"),
+        ("toy/Steered-v0", "actions of a Box without bounds are not supported"),
     ],
 )
 def test_what_cannot_be_played_is_one_line(env_id: str, said: str, run: Run, path: Path) -> None:

@@ -93,20 +93,61 @@ def test_a_rating_is_worth_its_unit(kind: str) -> None:
     slots = slots_of(kind)
     slots.rating_unit = 4.0
     slots.load(stored([(0, 0, 1, True, 1, 1.0, -0.5), (0, 1, 1, True, 1, 1.0, 0.0)]))
-    slots.sweep(1)
-    assert slots.columns.value[:2].tolist() == pytest.approx([-1.0, 1.0])
-    slots.back_up(0, 100.0)  # nothing follows where the episode is over
-    assert slots.columns.value[0] == pytest.approx(-1.0)
+    slots.settle_values()
+    assert slots.read(place(0)).null_mass.max() < 1.0
+    known = 1.0 - slots.read(place(0)).null_mass
+    promised = (1.0 - known) * slots.optimism
+    assert slots.read(place(0)).values.tolist() == pytest.approx((known * [-1.0, 1.0] + promised).tolist())
 
 
 @KINDS
-def test_a_full_memory_still_counts_what_it_knows(kind: str) -> None:
-    slots = slots_of(kind, capacity=2)
-    assert [write(slots, at, 0, 0, False, 0.0) for at in (0, 1, 2, 1)] == [0, 1, None, 1]
+def test_a_full_memory_makes_room_and_keeps_what_is_held(kind: str) -> None:
+    slots = slots_of(kind, capacity=8)
+    for at in range(8):
+        assert write(slots, at // 2, at % 2, at // 2, True, float(at % 2)) == at
+    slots.settle_values()
     assert slots.full
-    # what is new does not fit, but what comes after it and is known is heard
-    slots.load(stored([(3, 0, 0, False, 9, 0.0, 0.0), (0, 0, 0, False, 5, 2.0, 0.0)]))
-    assert held(slots) == {(0, 0, 0, False): (5.0, 2.0), (1, 0, 0, False): (2.0, 0.0)}
+    assert write(slots, 20, 0, 0, False, 0.0) is None
+    before, rows = held(slots), [tuple(slots.columns.key[i].tolist()) for i in range(8)]
+    heirs = slots.thin(np.arange(2))
+    assert len(slots) == 7
+    assert held(slots).items() <= before.items()
+    assert heirs[:2].tolist() == [0, 1]  # these were held
+    for slot, heir in enumerate(heirs):
+        if heir >= 0 and kind == "symbols":
+            assert tuple(slots.columns.key[heir].tolist()) == rows[slot]
+    assert write(slots, 20, 0, 0, False, 0.0) == 7
+    for (at, action, then, over), (count, _) in held(slots).items():  # every slot is found where it lies now
+        slot = write(slots, at, action, then, over, 0.0)
+        assert slot is not None
+        assert slots.columns.count[slot] == count + 1.0
+
+
+def test_an_action_that_was_forgotten_is_not_tried_as_if_it_were_new() -> None:
+    slots = slots_of("symbols", capacity=8)
+    for at in range(4):
+        write(slots, at, 0, at, True, 5.0)
+        write(slots, at, 1, at, True, -float(at))
+    slots.settle_values()
+    slots.thin(np.zeros(0, np.int64))
+    gone = slots.read(place(3))
+    assert gone.null_mass[1] == 1.0  # the worst of all went
+    assert gone.values[1] == slots.lowest < gone.values[0]
+    assert slots.read(place(2)).null_mass[1] < 1.0
+
+
+def test_of_real_keys_those_go_that_have_a_near_twin() -> None:
+    slots = slots_of("numbers", capacity=16)
+    for at in range(14):
+        write(slots, at, 0, at, False, 0.0)
+    twin = slots.write(place(3) + F32(0.01), 0, 0.0, place(3), False)
+    end = slots.write(place(5) + F32(0.01), 0, 0.0, place(5), True)
+    assert (twin, end) == (14, 15)
+    heirs = slots.thin(np.zeros(0, np.int64))
+    kept = slots.columns.key[: len(slots)]
+    assert (np.abs(kept - place(3)).max(axis=1) < 0.1).sum() == 1  # one of the two
+    assert (np.abs(kept - place(5)).max(axis=1) < 0.1).sum() == 2  # these two differ in their end
+    assert heirs[3] == heirs[14]
 
 
 @KINDS
@@ -127,5 +168,7 @@ def test_an_empty_memory_reads_and_sweeps(kind: str) -> None:
     read = slots.read(place(0))
     assert read.null_mass.tolist() == [1.0, 1.0]
     assert read.values.tolist() == [slots.optimism] * 2
-    assert slots.sweep(10) == 0.0
+    slots.learn(10)
+    slots.settle_values()
+    assert slots.read(place(0)).values.tolist() == [slots.optimism] * 2
     assert slots.lowest == 0.0

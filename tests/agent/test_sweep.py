@@ -11,7 +11,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.recall.retrieval import Retrieved
 from agent.recall.sweep import optimistic_value, sweep
 
 RETRIEVED_NOTHING = -math.inf
@@ -59,12 +58,12 @@ def both(value: Any, reward: Any, terminated: Any, index: Any, scores: Any, next
     by_hand = swept_by_hand(
         *(np.asarray(each).tolist() for each in (value, reward, terminated, index, scores, next_row)), **how
     )
-    retrieved = Retrieved(index=torch.as_tensor(index), scores=torch.as_tensor(scores, dtype=torch.float64))
     after, move = sweep(
         torch.as_tensor(value, dtype=torch.float64),
         torch.as_tensor(reward, dtype=torch.float64),
         torch.as_tensor(terminated),
-        retrieved,
+        torch.as_tensor(index),
+        torch.as_tensor(scores, dtype=torch.float64),
         torch.as_tensor(next_row),
         **how,
     )
@@ -217,7 +216,8 @@ def test_the_fixed_point_is_that_of_value_iteration(seed: int, optimism: float) 
         torch.zeros(len(slots), dtype=torch.float64),
         torch.tensor([reward[each] for each in slots]),
         torch.tensor([bool(ends[each]) for each in slots]),
-        Retrieved(index=torch.from_numpy(index), scores=torch.from_numpy(scores)),
+        torch.from_numpy(index),
+        torch.from_numpy(scores),
         torch.tensor([n for _, _, n in slots]),
         null_score=math.log(null_mass),
         optimism=optimism,
@@ -247,9 +247,9 @@ def test_else_the_unknown_is_worth_the_best_episode() -> None:
     assert worth([0.0] * 9 + [1.0], best_return=0.75, best_rate=0.05) == 0.75
 
 
-def test_or_the_best_rate_of_pay_for_ever_if_that_is_more() -> None:
-    assert worth([0.0] * 9 + [1.0], best_return=0.75, best_rate=0.1) == pytest.approx(1.0)
-    assert worth([1.0, 2.0, 5.0], best_return=7.0, best_rate=2.0) == pytest.approx(20.0)
+def test_or_half_the_best_rate_of_pay_for_ever_if_that_is_more() -> None:
+    assert worth([0.0] * 9 + [1.0], best_return=0.75, best_rate=0.2) == pytest.approx(1.0)
+    assert worth([1.0, 2.0, 5.0], best_return=7.0, best_rate=2.0) == pytest.approx(10.0)
 
 
 def test_where_no_episode_earned_anything_the_unknown_is_free() -> None:

@@ -9,11 +9,13 @@ from typing import Any, final
 import gymnasium
 import numpy as np
 import pytest
+from gymnasium import spaces
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers.vector import RecordEpisodeStatistics
 from toy_worlds import Arms, Corridor, Counter, Faulty, Line, Signs
 
-from agent import Agent, Experience, RetentionPolicy, Task, task_name
+from agent import Agent, Experience, IdlePolicy, RetentionPolicy, Task, make_env, task_name
+from agent.policies.protocol import ActsOnLanes
 from agent.vector_loop import play_vector
 from retention import EnvironmentFaultError, FeedbackGate, GateConfig, Transitions
 
@@ -376,3 +378,100 @@ def test_when_actions_become_held_the_other_lanes_keep_no_stale_slots(mode: Auto
     assert np.isin(rows.next_key[:, 0], seen).all()
     moved = np.abs(rows.next_key - rows.key)[:, 0]
     assert float(np.median(moved)) == pytest.approx(0.01 * hold, rel=0.1)
+
+
+# -- all lanes at once, and in processes of their own
+
+
+def heard_in_lanes(policy: Recording, env: Any, episodes: int = 8) -> dict[int, list[Any]]:
+    policy.begin(Task(observation_space=env.single_observation_space, action_space=env.single_action_space))
+    for each in play_vector(env, policy, first=1, episodes=episodes, seed=3):
+        policy.end_episode(each.return_, lane=each.lane)
+    return policy.heard
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_policy_that_can_is_asked_for_all_lanes_at_once(mode: AutoresetMode) -> None:
+    asked: list[list[int]] = []
+
+    class Batched:
+        """Hears what a Recording hears; lanes that are being reset are left out."""
+
+        def __init__(self) -> None:
+            self.inner = Recording()
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.inner, name)
+
+        def act_lanes(self, lanes: Any) -> list[int]:
+            asked.append(list(lanes))
+            return [self.inner.act(lane=lane) for lane in lanes]
+
+    def make() -> Any:
+        return SyncVectorEnv([lambda each=each: Counter(each) for each in LENGTHS], autoreset_mode=mode)
+
+    one, other = Recording(), Batched()
+    assert heard_in_lanes(one, make()) == heard_in_lanes(other, make())  # type: ignore[arg-type] # it acts as one
+    assert asked[0] == [0, 1, 2]
+    assert sum(len(each) for each in asked) == other.inner.acted
+    shorter = any(len(each) < 3 for each in asked)
+    assert shorter is (mode is AutoresetMode.NEXT_STEP)
+
+
+def test_the_idle_policy_is_one_of_them() -> None:
+    assert isinstance(IdlePolicy(), ActsOnLanes)
+    assert not isinstance(RetentionPolicy(), ActsOnLanes)
+
+
+class Wheels(Counter):
+    """Has a text to show, and two wheels to turn."""
+
+    def __init__(self) -> None:
+        super().__init__((2, 3))
+        self.observation_space = spaces.Dict({"mission": spaces.Text(20), "step": spaces.Discrete(1000)})
+        self.action_space = spaces.MultiDiscrete([3, 2])
+        self.turned: list[list[int]] = []
+
+    def _shown(self) -> Any:
+        return {"mission": f"episode {self._episode}", "step": np.int64(self._step)}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        assert self.action_space.contains(action)
+        self.turned.append(action.tolist())
+        return super().step(1)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("make", [Corridor, Wheels, lambda: Line(stride=0.1, limit=20)], ids=["cell", "text", "line"])
+def test_lanes_in_processes_are_played_as_lanes_in_this_one(
+    make: Callable[[], Any], mode: AutoresetMode, columns_of: Columns
+) -> None:
+    def run(env: Any) -> Any:
+        try:
+            with Agent.open(None, namespace="alice", seed=5) as agent:
+                history = agent.run(env, episodes=8, task="lanes")
+                rows, _ = agent.memory.transitions(namespace="alice", task="lanes")
+            return history.returns.tolist(), history.lengths.tolist(), columns_of(rows)
+        finally:
+            env.close()
+
+    apart = AsyncVectorEnv([make] * 2, autoreset_mode=mode, shared_memory=False)
+    assert run(SyncVectorEnv([make] * 2, autoreset_mode=mode)) == run(apart)
+
+
+def test_combinations_and_texts_reach_each_lane() -> None:
+    env = SyncVectorEnv([Wheels] * 2)
+    with Agent.open(None, namespace="alice", seed=5) as agent:
+        agent.run(env, episodes=12)
+        rows, _ = agent.memory.transitions(namespace="alice", task=agent.task)
+    assert rows.width == 4
+    assert {tuple(turned) for each in env.envs for turned in each.unwrapped.turned} == {  # type: ignore[attr-defined] # a Wheels
+        (a, b) for a in range(3) for b in range(2)
+    }
+
+
+def test_an_environment_of_a_module_is_one_task_alone_and_in_lanes() -> None:
+    lanes = gymnasium.make_vec("toy_worlds:toy/Corridor-v0", 2, vectorization_mode="sync")
+    assert task_name(lanes) == task_name(make_env("toy_worlds:toy/Corridor-v0")) == "toy/Corridor-v0"
+    with Agent.open(None, namespace="alice", seed=1) as agent:
+        assert len(agent.run(lanes, episodes=3)) == 3

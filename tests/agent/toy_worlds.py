@@ -250,24 +250,24 @@ class Told(Arms):
 
 
 class Wordy(gymnasium.Env[Any, Any]):
-    """Observes words, which no policy here can read."""
+    """Observes a sequence of words, which no policy here can read."""
 
-    observation_space, action_space = spaces.Text(8), spaces.Discrete(2)
+    observation_space, action_space = spaces.Sequence(spaces.Text(8)), spaces.Discrete(2)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         super().reset(seed=seed)
-        return "hello", {}
+        return ("hello",), {}
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        return "hello", 0.0, True, False, {}
+        return ("hello",), 0.0, True, False, {}
 
 
 class Steered(Signs):
-    """Wants real actions, which no policy here can choose."""
+    """Wants real actions without bounds, which no policy here can choose."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.action_space = spaces.Box(-1.0, 1.0, (1,), F32)
+        self.action_space = spaces.Box(-np.inf, np.inf, (1,), F32)
 
 
 for _made in (Signs, Arms, Corridor, Line, Counter, Told, Wordy, Steered):

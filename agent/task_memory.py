@@ -1,0 +1,156 @@
+"""One task between a policy and the episodic memory: what is known goes in, what was learned comes out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Literal, final
+
+from retention import EpisodeDraft, EpisodicMemory, HoldfastError
+
+from .history import EpisodeResult
+from .loop import Played
+from .policies.protocol import Policy
+from .ratings import TaskRatings
+
+Reward = Literal["seen", "hidden"]
+
+_SETTINGS = "policy"  # the policy's settings beside the templates
+_SWEPT = "swept"  # the revision whose swept values are saved
+_REWARD = "reward"  # whether the task is learned from rewards or from ratings
+_DISCOUNT = 0.99  # for the ratings, where a policy has none
+
+
+@final
+class TaskMemory:
+    """Loads a policy with the templates of a task, keeps its episodes, and follows what other processes write.
+
+    Attributes:
+        scope: the name of the task.
+        reward: ``"seen"``, or ``"hidden"`` where the policy learns from ratings alone.
+    """
+
+    def __init__(
+        self,
+        memory: EpisodicMemory,
+        policy: Policy,
+        scope: str,
+        *,
+        namespace: str,
+        seed: int,
+        frozen: bool,
+        reward: Reward,
+    ) -> None:
+        """Load the policy, which must be new to the task.
+
+        Raises:
+            HoldfastError: the memory learned the task the other way, from rewards or from ratings.
+            UnsupportedSpaceError: the templates are not of the policy's spaces.
+        """
+        self._memory, self._policy, self.scope = memory, policy, scope
+        self._namespace, self._frozen = namespace, frozen
+        self.reward = self._agreed(reward)
+        self._ratings = TaskRatings(memory, namespace=namespace, task=scope, seed=seed, drawn=not frozen)
+        self._settings: dict[str, Any] | None = None
+        self._revision = 0
+        self._restore()
+
+    def _agreed(self, wanted: Reward) -> Reward:
+        """Return how the task is learned; a frozen agent does as the one before it."""
+        noted = self._memory.setting(_REWARD, namespace=self._namespace, task=self.scope)
+        if noted is None and self._memory.episode_count(namespace=self._namespace, task=self.scope):
+            noted = "seen"
+        if noted == "hidden" and self._frozen:
+            return "hidden"
+        if noted not in (None, wanted) and not self._frozen:
+            raise HoldfastError(
+                f"the memory learned {self.scope!r} with reward={noted!r}, not {wanted!r}: open the agent so, or give "
+                "it another namespace or task name"
+            )
+        if noted is None and wanted == "hidden" and not self._frozen:
+            self._memory.save_setting(_REWARD, wanted, namespace=self._namespace, task=self.scope)
+        return "seen" if self._frozen else wanted
+
+    @property
+    def template_count(self) -> int:
+        """How many templates the memory holds of the task."""
+        return self._memory.template_count(namespace=self._namespace, task=self.scope)
+
+    def keep(self, played: Played) -> EpisodeResult:
+        """Let the policy learn from an episode, and commit it in one transaction."""
+        hidden = self.reward == "hidden"
+        told = replace(played, return_=0.0, success=None) if hidden else played
+        experience = self._policy.end_episode(told.return_, lane=played.lane)
+        result = EpisodeResult(episode=played.number, return_=played.return_, length=played.length)
+        if self._frozen:
+            return result
+        settings = self._policy.settings()
+        if settings != self._settings:  # saved first: settings without their templates do no harm
+            self._memory.save_setting(_SETTINGS, settings, namespace=self._namespace, task=self.scope)
+            self._settings = settings
+        committed = self._memory.commit_episode(
+            EpisodeDraft(
+                namespace=self._namespace,
+                task=self.scope,
+                number=told.number,
+                seed=told.seed,
+                return_=told.return_,
+                length=told.length,
+                success=told.success,
+                seconds=told.seconds,
+            ),
+            experience.transitions,
+            experience.recalled,
+            void_up_to=self._revision if experience.replace else 0,
+        )
+        if hidden and experience.transitions is not None and len(experience.transitions):
+            self._ratings.keep(committed.episode_id, experience.transitions)
+        refused = bool(experience.slots) and committed.written + committed.merged == 0
+        if refused or experience.replace:  # what the policy holds is no longer what the memory holds
+            self._restore(anew=True)
+        else:
+            self._policy.stored(experience, committed.template_ids)
+            self.refresh(committed.revision)
+        return replace(result, episode_id=committed.episode_id, gate=committed.gate.signed, written=committed.written)
+
+    def refresh(self, revision: int | None = None) -> None:
+        """Take in what other processes wrote since, if they wrote; else note the revision of our own commit."""
+        if self._memory.changed_elsewhere():
+            self.catch_up()
+        elif revision is not None:
+            self._revision = revision
+
+    def catch_up(self) -> None:
+        """Take in what changed since; all anew if templates are gone, since the memory does not say which."""
+        self._restore(after=self._revision)
+        held, _ = self._policy.values()
+        if len(held) > self.template_count:
+            self._restore(anew=True)
+
+    def save_values(self) -> None:
+        """Keep the swept values, so that the next session acts at once as this one ended."""
+        if self._frozen:
+            return
+        ids, values = self._policy.values()
+        self._memory.save_values(ids, values, namespace=self._namespace)
+        self._memory.save_setting(_SWEPT, self._revision, namespace=self._namespace, task=self.scope)
+
+    def _restore(self, *, after: int = 0, anew: bool = False) -> None:
+        """Take in the templates that changed after a revision; with 0 all of them, and the policy's settings."""
+        hidden = self.reward == "hidden"  # a rating may change what any template earns: then all are taken in
+        transitions, self._revision = self._memory.transitions(
+            namespace=self._namespace, task=self.scope, after=0 if hidden else after
+        )
+        settings = None
+        if not after:
+            settings = self._settings = self._memory.setting(_SETTINGS, namespace=self._namespace, task=self.scope)
+        if hidden:
+            discount = self._policy.settings().get("discount") or _DISCOUNT
+            transitions = self._ratings.credited(transitions, discount)
+        self._policy.restore(transitions, settings, swept=not hidden and self._swept(), anew=anew)
+
+    def _swept(self) -> bool:
+        """Whether no template of the task has changed since its values were saved."""
+        at = self._memory.setting(_SWEPT, namespace=self._namespace, task=self.scope)
+        if at is None:
+            return False
+        return not len(self._memory.transitions(namespace=self._namespace, task=self.scope, after=at)[0])
