@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeAlias
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..history import EpisodeResult
+
+if TYPE_CHECKING:
+    from ..meta.training import Mark
 
 _LINES = 10  # plain lines in all, at most
 _WINDOW = 20  # episodes in the running mean
@@ -60,3 +64,44 @@ def progress_line(episodes: int, display: str) -> Iterator[Advance]:
             progress.update(line, advance=1, description=said(result, templates))
 
         yield advance
+
+
+Step: TypeAlias = Callable[[int, float], None]
+Marked: TypeAlias = Callable[["Mark"], None]
+
+
+@contextmanager
+def training_line(done: int, iterations: int, display: str) -> Iterator[tuple[Step, Marked]]:
+    """Show how a training goes on.
+
+    Args:
+        done: iterations that were done before.
+        iterations: how many there will be.
+        display: ``auto`` (live on a terminal, else plain), ``plain`` or ``none``.
+
+    Yields:
+        What to call after each step, with the iterations so far and the loss, and what to call at each mark.
+    """
+    console = Console(stderr=True, highlight=False)
+    if display == "none":
+        yield (lambda iteration, loss: None), (lambda mark: None)
+        return
+
+    def said(mark: Mark) -> str:
+        return f"loss {mark.loss:.3f}, return {mark.score:.3g}, {mark.cpu_seconds:.0f} CPU-s"
+
+    if display == "plain" or not console.is_terminal:
+
+        def print_mark(mark: Mark) -> None:
+            console.print(f"iteration {mark.iteration:,}/{iterations:,}: {said(mark)}", soft_wrap=True)
+
+        yield (lambda iteration, loss: None), print_mark
+        return
+    columns = (TextColumn("iteration"), MofNCompleteColumn(), BarColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
+        line = progress.add_task("starting", total=iterations, completed=done)
+
+        def step(iteration: int, loss: float) -> None:
+            progress.update(line, completed=iteration)
+
+        yield step, lambda mark: progress.update(line, description=said(mark))

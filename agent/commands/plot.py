@@ -1,9 +1,11 @@
-"""The returns of a run as a picture."""
+"""The returns of a run, and the learning curve of a training, as pictures."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,5 +72,33 @@ def draw_returns(
     axes.legend(frameon=False)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def draw_curve(path: Path, marks: Sequence[Mapping[str, Any]], *, optimum: float, title: str) -> None:
+    """Draw the score of a training over the steps of its tasks, and its loss below.
+
+    Args:
+        path: where to.
+        marks: each with ``env_steps``, ``score`` and ``loss``.
+        optimum: the best score.
+        title: of the picture.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    steps = [mark["env_steps"] for mark in marks]
+    figure, (upper, lower) = plt.subplots(2, 1, figsize=(7.0, 4.8), sharex=True, layout="constrained")
+    upper.plot(steps, [mark["score"] for mark in marks], color=_NOW, marker="o", markersize=3)
+    upper.axhline(optimum, color="black", linestyle=":", linewidth=1.0, label="optimum")
+    upper.legend(frameon=False)
+    upper.set(title=title, ylabel="return of the last episode")
+    lower.plot(steps, [mark["loss"] for mark in marks], color=_EARLIER, marker="o", markersize=3)
+    lower.set(xlabel="steps of training tasks", ylabel="loss")
+    for axes in (upper, lower):
+        axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=150)
     plt.close(figure)

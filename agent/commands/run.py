@@ -25,12 +25,17 @@ if TYPE_CHECKING:
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The same seed, the same run.")
 @click.option("--env-arg", "env_args", multiple=True, metavar="KEY=VALUE", help="Argument of the environment.")
 @click.option("--max-episode-steps", type=click.IntRange(min=1), help="Truncate episodes after so many steps.")
+@click.option("--task", help="The name under which the memory keeps the task; by default the id and its arguments.")
+@click.option(
+    "--policy",
+    default="recall",
+    show_default=True,
+    help="recall learns any task; retention:NAME is meta-trained (holdfast train), by name or by folder.",
+)
 @click.option(
     "--discount",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    default=0.99,
-    show_default=True,
-    help="What the next decision's future is worth now.",
+    help="What the next decision's future is worth now; for the policy recall, 0.99 by default.",
 )
 @click.option("--frozen", is_flag=True, help="Act on what the memory holds; write nothing.")
 @click.option("--no-recall", is_flag=True, help="Act without the memory, to see what it is worth.")
@@ -43,6 +48,7 @@ if TYPE_CHECKING:
     help="Write failures too, as evidence against, or successes only.",
 )
 @click.option("--ask", is_flag=True, help="Ask for a rating after each episode.")
+@click.option("--hide-reward", is_flag=True, help="Learn from ratings alone (--ask, or holdfast feedback).")
 @click.option("--plot", type=click.Path(dir_okay=False), help="Draw the returns to this file (png, svg or pdf).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option(
@@ -60,11 +66,14 @@ def run(
     seed: int,
     env_args: tuple[str, ...],
     max_episode_steps: int | None,
-    discount: float,
+    task: str | None,
+    policy: str,
+    discount: float | None,
     frozen: bool,
     no_recall: bool,
     admit: str,
     ask: bool,
+    hide_reward: bool,
     plot: str | None,
     as_json: bool,
     display: str,
@@ -77,6 +86,7 @@ def run(
     Example:
       holdfast run FrozenLake-v1 --env-arg is_slippery=false --episodes 40 --memory lake.db
       holdfast run CartPole-v1 --episodes 90 --memory cart.db --plot cart.png
+      holdfast run holdfast/DarkRoom-v0 --env-arg task=3 --episodes 8 --policy retention:dark-room
       holdfast run my_module:MyEnv-v0 --seed 1 --json
     """
     if not namespace:
@@ -93,7 +103,7 @@ def run(
 
     import torch
 
-    from ..recall.config import RecallConfig
+    from ..policies.named import make_policy
     from ..tasks import make_env
     from .session import Session
 
@@ -106,8 +116,10 @@ def run(
             namespace=namespace,
             seed=seed,
             frozen=frozen,
-            config=RecallConfig(enabled=not no_recall, discount=discount),
+            policy=make_policy(policy, enabled=not no_recall, discount=discount),
+            task=task,
             admit="success" if admit == "success" else "both",
+            reward="hidden" if hide_reward else "seen",
         )
         try:
             session.run(episodes, display="none" if display == "auto" and ask else display, rate=_ask if ask else None)

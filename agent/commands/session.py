@@ -21,8 +21,8 @@ from retention import FeedbackGate, GateConfig
 
 from ..agent import Agent
 from ..history import EpisodeResult, History
-from ..policies.retention import RetentionPolicy
-from ..recall.config import RecallConfig
+from ..policies.named import DEFAULT
+from ..policies.protocol import Policy
 from .live import progress_line
 
 _LAST = 20  # episodes in the score at the end
@@ -41,21 +41,24 @@ class Session:
         namespace: str,
         seed: int,
         frozen: bool,
-        config: RecallConfig,
+        policy: Policy,
+        task: str | None,
         admit: Literal["both", "success"],
+        reward: Literal["seen", "hidden"],
     ) -> None:
         """Open the memory and put an agent on it; the arguments are those of the command."""
-        self._env, self._env_id, self._path = env, env_id, path
+        self._env, self._env_id, self._path, self._task = env, env_id, path, task
         self._results: list[EpisodeResult] = []
         self._started = time.perf_counter()
         self._templates = 0
         self._agent = Agent.open(
             path,
             namespace=namespace,
-            policy=RetentionPolicy(config),
+            policy=policy,
             gate=FeedbackGate(GateConfig(admit=admit)),
             seed=seed,
             frozen=frozen,
+            reward=reward,
         )
 
     def run(self, episodes: int, *, display: str, rate: Callable[[EpisodeResult], float | None] | None) -> None:
@@ -77,9 +80,9 @@ class Session:
                     told = self._agent.feedback(result.episode_id, rating=rating)
                     self._results[-1] = replace(result, gate=told.gate.signed)
 
-            self._agent.bind(self._env)
+            self._agent.bind(self._env, task=self._task)
             self._templates = self._agent.template_count
-            self._agent.run(self._env, episodes=episodes, on_episode=finished)
+            self._agent.run(self._env, episodes=episodes, task=self._task, on_episode=finished)
 
     def report(self, *, as_json: bool, plot: str | None) -> None:
         """Say what was reached, draw it, and close the memory."""
@@ -152,10 +155,16 @@ class Session:
             words += ["--env-arg", each]
         if given["max_episode_steps"] is not None:
             words += ["--max-episode-steps", str(given["max_episode_steps"])]
-        if given["discount"] != RecallConfig.discount:
+        if self._task is not None:
+            words += ["--task", self._task]
+        if given["policy"] != DEFAULT:
+            words += ["--policy", given["policy"]]
+        if given["discount"] is not None:
             words += ["--discount", str(given["discount"])]
         if given["admit"] != GateConfig.admit:
             words += ["--gate", given["admit"]]
+        if given["hide_reward"]:
+            words += ["--hide-reward"]
         if self._path is None:
             return [("keep it:", shlex.join([*words, "--memory", "memory.db"]))]
         words += ["--memory", self._path]

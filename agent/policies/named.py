@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from difflib import get_close_matches
 
+from retention import NotFoundError
+
+from ..meta.checkpoint import shipped
 from ..recall.config import RecallConfig
+from .pretrained import PretrainedPolicy
 from .protocol import Policy
 from .retention import RetentionPolicy
 
 DEFAULT = "recall"
+_PRETRAINED = "retention:"
 
 
 def make_policy(
@@ -17,16 +23,27 @@ def make_policy(
     """Make a policy by its name.
 
     Args:
-        name: ``recall``: acts on its memory from the first step and learns by sweeps, without any gradient.
-        discount: what the next decision's future is worth now, in (0, 1); None for the policy's own.
+        name: ``recall`` acts on its memory from the first step and learns by sweeps, without any gradient.
+            ``retention:NAME`` was meta-trained on a family of tasks and is frozen: NAME is one of those that come with
+            the package, or the path of a folder that ``holdfast train`` made.
+        discount: what the next decision's future is worth now, in (0, 1), for ``recall``; None for its own.
         capacity: the most slots of one task; None for the policy's own.
         enabled: False takes the memory away from acting, to see what it is worth.
 
     Raises:
-        ValueError: there is no such policy, or a setting is out of its range.
+        NotFoundError: there is no such policy; the message gives the nearest names.
+        SlotFileError: its files are foreign, newer or damaged.
+        ValueError: a setting is out of its range, or not one of the policy's.
     """
+    if name.startswith(_PRETRAINED):
+        if discount is not None:
+            raise ValueError(f"the policy {name!r} has no discount: what the future is worth was decided in training")
+        return PretrainedPolicy(name.removeprefix(_PRETRAINED), capacity=capacity, enabled=enabled)
     if name != DEFAULT:
-        raise ValueError(f"no policy named {name!r}; known: {DEFAULT}")
+        known = [DEFAULT, *(f"{_PRETRAINED}{each}" for each in shipped())]
+        near = " or ".join(get_close_matches(name, known))
+        hint = f"Did you mean {near}?" if near else f"Known: {', '.join(known)}, and {_PRETRAINED}FOLDER."
+        raise NotFoundError(f"no policy named {name!r}. {hint}")
     config = RecallConfig(enabled=enabled)
     if discount is not None:
         config = replace(config, discount=discount)

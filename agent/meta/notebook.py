@@ -1,0 +1,217 @@
+"""What a meta-trained policy has noted of one task: slots for its network, templates for the episodic memory."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retention import Transitions
+
+from ..recall.columns import grown
+from .reader import Array, Reader
+
+_FIRST_CAPACITY = 64
+
+Identity = tuple[bytes, int, float]
+
+
+@final
+class Notebook:
+    """Notes of one task: an observation, the action where it counts, and what that earned.
+
+    Another outcome of the same is another note, so that what used to be right stays told apart from what is right now.
+    The same again merges: its count grows and it becomes the most recent. A full notebook gives up, first, what a
+    better outcome of the same observation has superseded; then what earned least; then what is oldest.
+
+    As a template, a note has its reward in every place of the next key: that is what makes another outcome another
+    template.
+    """
+
+    def __init__(self, reader: Reader, *, capacity: int | None = None) -> None:
+        """Start empty.
+
+        Args:
+            reader: projects keys and values.
+            capacity: the most notes; None for no limit.
+
+        Raises:
+            ValueError: the capacity is below 1.
+        """
+        if capacity is not None and capacity < 1:
+            raise ValueError(f"capacity must be at least 1, got {capacity}")
+        self._reader, self._capacity = reader, capacity
+        shape, rows = reader.shape, _FIRST_CAPACITY
+        self.size = 0
+        self._key: list[Array] = []
+        self._identity: list[Identity] = []
+        self._row_of: dict[Identity, int] = {}
+        self._noted = np.zeros((rows, shape.width), np.float32)
+        self._reward, self._count = np.zeros(rows, np.float32), np.zeros(rows, np.float32)
+        self._episode, self._order, self._id = (np.zeros(rows, np.int64) for _ in range(3))
+        dims = (shape.layers, shape.heads, rows, shape.width // shape.heads)
+        self._keys, self._values = np.zeros(dims, np.float32), np.zeros(dims, np.float32)
+        self._clock = 0
+        self._age_of = -1  # the episode for which keys and values were projected
+        self._stale: set[int] = set()
+
+    def __len__(self) -> int:
+        """Return how many notes there are."""
+        return self.size
+
+    def note(self, key: Array, action: int, reward: float, episode: int) -> Identity:
+        """Note one outcome, and return what names it.
+
+        Args:
+            key: of the observation, ``[key width]``.
+            action: what was done; 0 where it does not count.
+            reward: what it earned.
+            episode: the number of the episode.
+        """
+        identity = (key.tobytes(), action, reward)
+        row = self._row_of.get(identity)
+        if row is None:
+            row = self._add(identity, key)
+        self._clock += 1
+        self._count[row] += 1.0
+        self._episode[row], self._order[row] = episode, self._clock
+        self._stale.add(row)
+        return identity
+
+    def load(self, transitions: Transitions) -> None:
+        """Take in templates of the episodic memory; one that is noted already takes the memory's count and id.
+
+        A rating adds to what a template earned: the note of what it earned before goes.
+        """
+        known = self.size > 0
+        for row in np.lexsort((transitions.id, transitions.episode)):
+            if known:
+                self._drop(int(transitions.id[row]))
+            key, reward = transitions.key[row], float(transitions.reward[row] + transitions.rating[row])
+            identity = self.note(key, int(transitions.action[row]), reward, int(transitions.episode[row]))
+            place = self._row_of[identity]
+            self._count[place], self._id[place] = transitions.count[row], transitions.id[row]
+
+    def scores(self, key: Array, episode: int) -> tuple[Array, Array]:
+        """Score the actions at an observation.
+
+        Args:
+            key: of the observation, ``[key width]``.
+            episode: the number of the present episode, from which ages are counted.
+
+        Returns:
+            Logits, ``[actions]``, and the attention that each note drew, ``[notes]``.
+        """
+        self._project(episode)
+        n = self.size
+        order = self._order[:n]
+        rank = np.empty(n, np.float32)
+        rank[np.argsort(-order, kind="stable")] = np.arange(n, dtype=np.float32)
+        return self._reader.scores(
+            self._reader.asked(key), self._keys[:, :, :n], self._values[:, :, :n], rank, self._reward[:n]
+        )
+
+    def ids(self) -> NDArray[np.int64]:
+        """Return the template's id of each note, 0 where it is not stored, ``[notes]``."""
+        return self._id[: self.size]
+
+    def rewards(self) -> Array:
+        """Return what each note earned, ``[notes]``."""
+        return self._reward[: self.size]
+
+    def bind(self, identity: Identity, template: int) -> None:
+        """Note the id under which the episodic memory keeps a note, if it is still here."""
+        row = self._row_of.get(identity)
+        if row is not None:
+            self._id[row] = template
+
+    @property
+    def latest_episode(self) -> int:
+        """The highest number of an episode that noted anything; 0 where none did."""
+        return int(self._episode[: self.size].max(initial=0))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Notebook:
+        """Copy the notes; the weights are shared."""
+        twin = copy.copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, (np.ndarray, dict, list, set)):
+                setattr(twin, name, copy.copy(value))
+        return twin
+
+    def _drop(self, template: int) -> None:
+        """Take the note of a template out, if it is here."""
+        for row in np.flatnonzero(self._id[: self.size] == template)[:1]:
+            self._remove(int(row))
+
+    def _add(self, identity: Identity, key: Array) -> int:
+        if self.size == self._capacity:
+            self._remove(self._least())
+        row = self.size
+        for name in ("_noted", "_reward", "_count", "_episode", "_order", "_id"):
+            setattr(self, name, grown(getattr(self, name), row + 1))
+        self._keys, self._values = grown(self._keys, row + 1, axis=2), grown(self._values, row + 1, axis=2)
+        self._key.append(key.copy())
+        self._identity.append(identity)
+        self._row_of[identity] = row
+        self._noted[row] = self._reader.noted(key, identity[1])
+        self._reward[row], self._count[row], self._id[row] = identity[2], 0.0, 0
+        self.size += 1
+        return row
+
+    def _least(self) -> int:
+        """Return the note that a full notebook gives up."""
+        best: dict[bytes, float] = {}
+        for symbol, _, reward in self._identity:
+            best[symbol] = max(reward, best.get(symbol, reward))
+        kept = [best[symbol] <= reward for symbol, _, reward in self._identity]
+        return int(np.lexsort((self._order[: self.size], self._reward[: self.size], np.array(kept)))[0])
+
+    def _remove(self, row: int) -> None:
+        """Take a note out; the last one takes its place."""
+        last = self.size - 1
+        del self._row_of[self._identity[row]]
+        self._stale.discard(last)
+        if row != last:
+            for name in ("_noted", "_reward", "_count", "_episode", "_order", "_id"):
+                column = getattr(self, name)
+                column[row] = column[last]
+            self._key[row], self._identity[row] = self._key[last], self._identity[last]
+            self._row_of[self._identity[row]] = row
+            self._stale.add(row)
+        self._key.pop()
+        self._identity.pop()
+        self.size = last
+
+    def _project(self, episode: int) -> None:
+        """Bring keys and values up to date: all of them in a new episode, as every note has aged."""
+        if episode != self._age_of:
+            rows: NDArray[np.int64] = np.arange(self.size)
+        else:
+            rows = np.fromiter(self._stale, np.int64, len(self._stale))
+        if len(rows):
+            age = np.maximum(episode - self._episode[rows], 0).astype(np.float32)
+            keys, values = self._reader.project(self._noted[rows], self._count[rows], age, self._reward[rows])
+            self._keys[:, :, rows], self._values[:, :, rows] = keys, values
+        self._stale.clear()
+        self._age_of = episode
+
+
+def as_transitions(visits: Sequence[Identity], width: int) -> Transitions:
+    """Return visits as the episodic memory takes them, one row each.
+
+    Args:
+        visits: what names the notes.
+        width: of a key.
+    """
+    key = np.array([np.frombuffer(symbol, np.float32) for symbol, _, _ in visits], np.float32).reshape(-1, width)
+    reward = np.array([reward for _, _, reward in visits], np.float64)
+    return Transitions(
+        key=key,
+        action=np.array([action for _, action, _ in visits], np.int64),
+        reward=reward,
+        next_key=np.repeat(reward[:, None], width, axis=1).astype(np.float32),
+        terminated=np.zeros(len(visits), np.bool_),
+    )
