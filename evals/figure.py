@@ -1,4 +1,4 @@
-"""Draws a report: one panel for each task, one point with its interval for each arm; or lines, where tasks grow."""
+"""Draws a report: curves where it has them, lines where tasks are named by a number, else points with intervals."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from retention import MissingExtraError
 
-from .drift_figure import draw_drift, drifts
-from .growth_figure import draw_growth, grows
+from .curve_figure import draw_curves
+from .line_figure import draw_lines, drifts, grows
 from .report import Report, Row
 
 if TYPE_CHECKING:
@@ -21,7 +21,9 @@ _FLOOR = -0.6  # an arm that does much worse than untrained would squeeze the re
 
 
 def draw_report(report: Report, path: Path, *, metric: str, title: str) -> None:
-    """Write a PNG with one panel for each task of the report, or see ``draw_growth`` where tasks are named by a size.
+    """Write a PNG with one panel for each task of the report, one point with its interval for each arm.
+
+    See ``draw_curves`` for a report that has curves, and ``draw_lines`` for one whose tasks are named by a number.
 
     Lines are drawn at 0 and 1: of a metric that is called normalised, 0 is untrained and 1 the optimum.
 
@@ -39,14 +41,14 @@ def draw_report(report: Report, path: Path, *, metric: str, title: str) -> None:
         from matplotlib.figure import Figure  # not pyplot: no global state, no window, and half the time to import
     except ImportError:
         raise MissingExtraError("a figure", "plot") from None
+    if report.curves:
+        draw_curves(report, path, title=title, colours=COLOURS)
+        return
     rows = [row for row in report.rows if row.metric == metric]
     if not rows:
         raise ValueError(f"the report has no rows of the metric {metric!r}")
-    if drifts(rows):
-        draw_drift(report, path, metric=metric, title=title, colours=COLOURS)
-        return
-    if grows(rows):
-        draw_growth(report, path, metric=metric, title=title, colours=COLOURS)
+    if drifts(rows) or grows(rows):
+        draw_lines(report, path, metric=metric, title=title, colours=COLOURS)
         return
     tasks, arms = list(dict.fromkeys(row.task for row in rows)), list(dict.fromkeys(row.arm for row in rows))
     below = metric.startswith("normalised") or any(row.low < 0 for row in rows)

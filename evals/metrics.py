@@ -31,7 +31,7 @@ def interquartile_mean(values: ArrayLike) -> NDArray[np.float64]:
 
     Reference: arXiv 2108.13264, section 4.3.
     """
-    ordered = np.sort(_finite("values", values), axis=-1)
+    ordered = np.sort(finite_scores("values", values), axis=-1)
     count = ordered.shape[-1]
     cut = count // 4
     middle: NDArray[np.float64] = ordered[..., cut : count - cut].mean(axis=-1)
@@ -75,7 +75,7 @@ def bootstrap_interval(
     generator = np.random.default_rng(seed)
     resampled = []
     for stratum in strata:
-        scores = _finite("a stratum", stratum)
+        scores = finite_scores("a stratum", stratum)
         if scores.ndim != 1:
             raise ValueError(f"a stratum must be of shape (runs,), got shape {scores.shape}")
         resampled.append(scores[generator.integers(len(scores), size=(repetitions, len(scores)))])
@@ -95,8 +95,75 @@ def probability_of_improvement(first: ArrayLike, second: ArrayLike) -> float:
 
     Reference: arXiv 2108.13264, section 4.3 (the Mann-Whitney U statistic over the number of pairs).
     """
-    difference = np.subtract.outer(_finite("first", first), _finite("second", second))
+    difference = np.subtract.outer(finite_scores("first", first), finite_scores("second", second))
     return float(np.mean((np.sign(difference) + 1) / 2))
+
+
+def improvement_interval(
+    pairs: Sequence[tuple[ArrayLike, ArrayLike]], *, level: float = 0.95, repetitions: int = 2000, seed: int = 0
+) -> tuple[float, float, float]:
+    """Return the mean over tasks of the probability of improvement, and its stratified bootstrap interval.
+
+    Each repetition draws, within every task, as many runs of each of the two as there are, with replacement.
+
+    Args:
+        pairs: for each task the scores of the one and of the other, shape ``(runs,)`` each; more is better.
+        level: the share of the bootstrap distribution inside the interval, in (0, 1).
+        repetitions: how many resamples are drawn.
+        seed: of the resampling.
+
+    Returns:
+        The mean, the lower and the upper end.
+
+    Raises:
+        ValueError: no tasks, one without scores, a score that is not finite, or a level or count out of range.
+
+    Reference: arXiv 2108.13264, section 4.3.
+    """
+    if not pairs:
+        raise ValueError("pairs must hold at least one task, got none")
+    if not 0 < level < 1:
+        raise ValueError(f"level must be in (0, 1), got {level}")
+    if repetitions < 1:
+        raise ValueError(f"repetitions must be at least 1, got {repetitions}")
+    generator = np.random.default_rng(seed)
+    drawn = np.zeros((len(pairs), repetitions))
+    for place, (first, second) in enumerate(pairs):
+        ones, others = finite_scores("first", first), finite_scores("second", second)
+        ones = ones[generator.integers(len(ones), size=(repetitions, len(ones)))]
+        others = others[generator.integers(len(others), size=(repetitions, len(others)))]
+        drawn[place] = ((np.sign(ones[:, :, None] - others[:, None, :]) + 1) / 2).mean(axis=(1, 2))
+    value = float(np.mean([probability_of_improvement(first, second) for first, second in pairs]))
+    low, high = np.quantile(drawn.mean(axis=0), [(1 - level) / 2, (1 + level) / 2])
+    return value, float(low), float(high)
+
+
+def curve_interval(
+    runs: ArrayLike, *, level: float = 0.95, repetitions: int = 1000, seed: int = 0
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the interquartile mean of learning curves at each point, and its percentile-bootstrap interval.
+
+    A repetition draws whole curves, so that the same runs stand behind every point.
+
+    Args:
+        runs: a curve for each run, shape ``(runs, points)``.
+        level: the share of the bootstrap distribution inside the interval, in (0, 1).
+        repetitions: how many resamples are drawn.
+        seed: of the resampling.
+
+    Returns:
+        Mean, lower and upper end, shape ``(points,)`` each.
+
+    Raises:
+        ValueError: there are no runs or no points, or a value is not finite.
+    """
+    curves = finite_scores("runs", runs)
+    if curves.ndim != 2 or len(curves) == 0:
+        raise ValueError(f"runs must be of shape (runs, points), got shape {curves.shape}")
+    drawn = np.random.default_rng(seed).integers(len(curves), size=(repetitions, len(curves)))
+    means = interquartile_mean(np.moveaxis(curves[drawn], 1, -1))
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return interquartile_mean(curves.T), low, high
 
 
 def episodes_to_threshold(returns: ArrayLike, threshold: float, window: int) -> int:
@@ -156,7 +223,12 @@ def memory_gain(with_memory: float, wiped: float) -> float:
     return with_memory - wiped
 
 
-def _finite(name: str, values: ArrayLike) -> NDArray[np.float64]:
+def finite_scores(name: str, values: ArrayLike) -> NDArray[np.float64]:
+    """Return scores as an array.
+
+    Raises:
+        ValueError: there is none, or one is not finite; the message says of what.
+    """
     array = np.asarray(values, dtype=np.float64)
     if array.ndim == 0 or array.shape[-1] == 0:
         raise ValueError(f"{name} must hold at least one score, got shape {array.shape}")

@@ -87,6 +87,9 @@ class Suite:
         score: ``"module:function"``; the function takes the finished results and returns a report.
         headline: the metric of the report that the figure shows, normalised to 0 untrained and 1 optimum.
         seeds: how many seeds, where the caller does not say.
+        plays: for an arm that does not play every task, the tasks that it plays.
+        left_out: ``"module:function"``; the function takes a case and returns the sentence that says why it cannot run
+            on this machine, or None. Empty where all can run everywhere.
     """
 
     name: str
@@ -97,13 +100,19 @@ class Suite:
     score: str
     headline: str
     seeds: int = 5
+    plays: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    left_out: str = ""
 
     def __post_init__(self) -> None:
         """Check that there is something to run.
 
         Raises:
-            ValueError: there are no tasks, no arms or no seeds.
+            ValueError: there are no tasks, no arms or no seeds, or ``plays`` names what is not there.
         """
+        played = {task for tasks in self.plays.values() for task in tasks}
+        strangers = (set(self.plays) - set(self.arms)) | (played - set(self.tasks))
+        if strangers:
+            raise ValueError(f"plays may name the suite's arms and tasks alone, got {sorted(strangers)}")
         if not self.tasks or not self.arms or self.seeds < 1:
             raise ValueError(
                 f"a suite needs tasks, arms and seeds, got {list(self.tasks)}, {list(self.arms)} and {self.seeds} seeds"
@@ -124,4 +133,5 @@ class Suite:
             for seed in seeds
             for task, settings in self.tasks.items()
             for arm, phases in self.arms.items()
+            if task in self.plays.get(arm, self.tasks)
         )

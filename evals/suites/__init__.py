@@ -11,10 +11,15 @@ from ..reference import load
 from ..suite import Suite
 
 SUITES = {
+    "capacity": "evals.suites.capacity:SUITE",
     "cross-session": "evals.suites.cross_session:SUITE",
     "drift": "evals.suites.drift:SUITE",
+    "forgetting": "evals.suites.forgetting:SUITE",
+    "learning": "evals.suites.learning:SUITE",
+    "noise": "evals.suites.noise:SUITE",
     "retrieval": "evals.suites.retrieval:SUITE",
     "scaling": "evals.suites.scaling:SUITE",
+    "transfer": "evals.suites.transfer:SUITE",
     "write-read": "evals.suites.write_read:SUITE",
     "write-strategies": "evals.suites.write_strategies:SUITE",
 }

@@ -4,6 +4,7 @@ import importlib
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import click
 import pytest
@@ -86,10 +87,28 @@ def test_an_interrupt_says_how_to_go_on(toy_command, tmp_path, monkeypatch):
     assert f"what has ended is kept in {out}. Go on with: holdfast eval toy --seeds 2 --out {out}" in result.stderr
 
 
+def test_what_cannot_run_here_is_left_out_with_one_line_and_said_in_the_verdict(
+    toy, toy_command, tmp_path, monkeypatch
+):
+    def absent(case):
+        return f"{case.arm} is left out: no such package" if case.arm == "wiped" else None
+
+    monkeypatch.setattr(toy_command, "absent", absent, raising=False)
+    monkeypatch.setattr(toy_command, "SUITE", replace(toy(), left_out="toy_suite:absent"))
+    result = run("toy", "--seeds", "2", "--out", str(tmp_path / "out"), "--json")
+    assert result.exit_code == 0, result.output
+    printed = json.loads(result.stdout)
+    assert {row["arm"] for row in printed["rows"]} == {"kept"}
+    assert printed["verdict"] == "2 cases were run. wiped is left out: no such package."
+    assert result.stderr.count("wiped is left out") == 1
+    again = run("toy", "--seeds", "2", "--out", str(tmp_path / "out"))
+    assert "2 of 2 cases were finished before" in again.stderr
+
+
 def test_a_wrong_name_brings_the_nearest():
     result = run("cross-sesion")
     assert result.exit_code == 2
-    assert "no suite named 'cross-sesion'. Did you mean 'cross-session'? Known suites: cross-session" in result.stderr
+    assert "no suite named 'cross-sesion'. Did you mean 'cross-session'? Known suites: capacity" in result.stderr
     assert "--seeds" not in result.stderr
 
 
@@ -101,7 +120,7 @@ def test_the_list_names_every_suite():
     suites = {suite["name"]: suite for suite in json.loads(run("list", "--json").stdout)["suites"]}
     assert list(suites) == sorted(evals.suites.SUITES)
     listed = suites["cross-session"]
-    assert listed["arms"] == ["kept", "wiped", "foreign"]
+    assert listed["arms"] == ["kept", "killed", "wiped", "foreign"]
     assert listed["seeds"] == 5
 
 
@@ -146,6 +165,8 @@ def test_listings_help_and_errors_import_nothing_heavy(arguments):
 def test_the_bench_prints_its_rows(monkeypatch):
     rows = [{"name": "bare", "environment": "e", "us_per_step": 1.0, "overhead_us": 0.0, "steps_per_second": 1e6}]
     monkeypatch.setattr("evals.benches.loop.measure", lambda: rows)
+    monkeypatch.setattr("evals.benches.loop.absent", lambda: ("dqn is left out: why",))
     result = CliRunner().invoke(commands.bench, ["loop", "--json"])
-    assert json.loads(result.stdout) == {"bench": "loop", "rows": rows}
+    assert json.loads(result.stdout) == {"bench": "loop", "left_out": ["dqn is left out: why"], "rows": rows}
+    assert result.stderr == "dqn is left out: why\n"
     assert "us_per_step" in CliRunner().invoke(commands.bench, ["loop"]).stdout

@@ -121,9 +121,37 @@ def test_retention_and_gain_by_hand():
     assert metrics.memory_gain(3.0, 5.0) == -2.0
 
 
+def test_an_improvement_is_a_mean_over_tasks_with_an_interval_that_a_plain_loop_agrees_with():
+    pairs = [([1.0, 2.0, 5.0], [2.0, 2.0, 3.0]), ([4.0, 9.0], [1.0, 1.0, 9.0, 9.0])]
+    value, low, high = metrics.improvement_interval(pairs, repetitions=400, seed=3)
+    assert value == pytest.approx(np.mean([metrics.probability_of_improvement(*pair) for pair in pairs]))
+    generator = np.random.default_rng(3)
+    drawn = [[], []]
+    for place, (first, second) in enumerate(pairs):
+        ones = np.array(first)[generator.integers(len(first), size=(400, len(first)))]
+        others = np.array(second)[generator.integers(len(second), size=(400, len(second)))]
+        drawn[place] = [metrics.probability_of_improvement(a, b) for a, b in zip(ones, others, strict=True)]
+    assert (low, high) == pytest.approx(tuple(np.quantile(np.mean(drawn, axis=0), [0.025, 0.975])))
+    assert metrics.improvement_interval([([2.0, 3.0], [0.0, 1.0])]) == (1.0, 1.0, 1.0)
+
+
+def test_a_curve_has_the_mean_of_each_point_and_an_interval_that_holds_it():
+    runs = np.array([[0.0, 1.0, 5.0], [1.0, 1.0, 6.0], [2.0, 1.0, 7.0], [9.0, 1.0, 8.0], [3.0, 1.0, 90.0]])
+    value, low, high = metrics.curve_interval(runs)
+    assert value.tolist() == [metrics.interquartile_mean(runs[:, point]) for point in range(3)]
+    assert (low <= value).all() and (value <= high).all()
+    assert (low[1], high[1]) == (1.0, 1.0)
+    draws = np.random.default_rng(0).integers(5, size=(1000, 5))
+    means = [[metrics.interquartile_mean(runs[draw][:, point]) for point in range(3)] for draw in draws]
+    assert low == pytest.approx(np.quantile(means, 0.025, axis=0))
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
+        (lambda: metrics.improvement_interval([]), "pairs must hold at least one task"),
+        (lambda: metrics.improvement_interval([([1], [])]), "second must hold at least one score"),
+        (lambda: metrics.curve_interval([1.0, 2.0]), r"of shape \(runs, points\), got shape \(2,\)"),
         (lambda: metrics.interquartile_mean([]), "values must hold at least one score, got shape"),
         (lambda: metrics.interquartile_mean([1.0, math.nan]), "values must be finite, got"),
         (lambda: metrics.bootstrap_interval([]), "strata must hold at least one task"),

@@ -7,7 +7,18 @@ import pytest
 from rich.console import Console
 
 from evals.metrics import bootstrap_interval, interquartile_mean
-from evals.report import Report, Row, bench_table, measured, report_tables, summarise
+from evals.report import (
+    Report,
+    Row,
+    bench_table,
+    curve,
+    improvement,
+    level,
+    measured,
+    reached,
+    report_tables,
+    summarise,
+)
 
 
 def row(task="t", arm="a", metric="m", value=0.5, low=0.25, high=0.75, seeds=3) -> Row:
@@ -39,6 +50,13 @@ def test_a_summary_is_the_interquartile_mean_and_its_interval():
     assert found.value == interquartile_mean([0, 1, 2, 9, 3, 4, 5])
     assert (found.low, found.high) == bootstrap_interval(strata)
     assert found.seeds == 3
+
+
+def test_a_summary_by_another_statistic():
+    import numpy as np
+
+    found = summarise("t", "a", "m", [[1.0, 2.0, 90.0]], lambda values: np.median(values, axis=-1))
+    assert (found.value, found.low, found.high) == (2.0, 1.0, 90.0)
 
 
 def test_a_summary_leaves_out_what_is_not_defined():
@@ -73,6 +91,36 @@ def test_a_bench_is_shown_with_its_own_columns():
         bench_table("loop", [{"name": "bare", "us_per_step": 7.0}, {"name": "agent", "us_per_step": 12345.6}])
     )
     assert text.split() == ["loop", "name", "us_per_step", "bare", "7.00", "agent", "12346"]
+    assert printed(bench_table("loop", [{"name": "a", "of_dqn": None}])).split() == ["loop", "name", "of_dqn", "a"]
+
+
+def test_a_report_with_curves_has_them_in_its_json():
+    drawn = curve("t", "a", "episode", [1, 2], [[0.0, 1.0], [0.0, 1.0]], what="return")
+    line = level("t", "optimum", "episode", [1, 2], 1.0, what="return")
+    report = json.loads(Report(suite="s", rows=(), verdict="", curves=(drawn, line)).as_json())
+    first, second = report["curves"]
+    assert first == {
+        "task": "t",
+        "arm": "a",
+        "unit": "episode",
+        "what": "return",
+        "at": [1.0, 2.0],
+        "value": [0.0, 1.0],
+        "low": [0.0, 1.0],
+        "high": [0.0, 1.0],
+    }
+    assert (second["arm"], second["value"], second["low"]) == ("optimum", [1.0, 1.0], [])
+
+
+def test_a_target_is_reached_where_the_whole_interval_is():
+    assert reached(row(low=0.8, value=0.9, high=1.0), 0.8) == "reached"
+    assert reached(row(low=0.7, value=0.9, high=1.0), 0.8) == "not clearly reached"
+    assert reached(row(low=0.5, value=0.6, high=0.7), 0.8) == "not reached"
+
+
+def test_an_improvement_names_who_is_compared_and_counts_the_fewest_seeds():
+    found = improvement("all", "a over b", [([3.0, 4.0], [1.0, 2.0, 0.0])])
+    assert (found.metric, found.value, found.seeds) == ("probability_of_improvement", 1.0, 2)
 
 
 def test_rows_are_found_by_name():

@@ -82,6 +82,23 @@ def test_a_suite_pairs_its_seeds_between_arms():
     assert len({case.key for case in cases}) == 8
 
 
+def test_an_arm_plays_the_tasks_it_can():
+    suite = Suite(
+        name="s",
+        version=1,
+        summary="?",
+        tasks={"t": {}, "u": {}},
+        arms={"a": ("m:f",), "b": ("m:f",)},
+        score="m:s",
+        headline="h",
+        plays={"b": ("u",)},
+    )
+    assert [(case.task, case.arm) for case in suite.cases([0])] == [("t", "a"), ("u", "a"), ("u", "b")]
+    for wrong in ({"c": ("t",)}, {"a": ("v",)}):
+        with pytest.raises(ValueError, match="plays may name the suite's arms and tasks alone, got"):
+            replace(suite, plays=wrong)
+
+
 def test_suites_and_cases_are_frozen_and_checked():
     with pytest.raises(FrozenInstanceError):
         CASE.seed = 2

@@ -15,7 +15,8 @@ from evals.suites import cross_session_phases as phases
 from retention import EpisodicMemory, NotFoundError
 
 SUITE = cross_session.SUITE
-LEARN, USE, UNTRAINED = "learn", "use", "untrained"
+LEARN, KILLED, USE, UNTRAINED = "learn", "learn_killed", "use", "untrained"
+FREE = {"training": {"env_steps": 0, "cpu_seconds": 0.0}}
 
 
 def case(task: str, arm: str, seed: int = 0, **settings) -> Case:
@@ -25,7 +26,8 @@ def case(task: str, arm: str, seed: int = 0, **settings) -> Case:
 
 def finished(task: str, arm: str, seed: int, first: list[float], last: list[float] | None = None) -> Result:
     answers = {
-        LEARN: {"returns": last or first},
+        LEARN: {"returns": last or first, **FREE},
+        KILLED: {"returns": last or first, "lost": 1, **FREE},
         USE: {"returns": first},
         UNTRAINED: {"untrained": 0.0, "optimum": 10.0},
     }
@@ -39,11 +41,13 @@ def finished(task: str, arm: str, seed: int, first: list[float], last: list[floa
     )
 
 
-def three_arms(task: str, seed: int, kept: float, wiped: float, foreign: float) -> list[Result]:
-    # only the last 20 episodes of the first process count
-    learned = [-99.0] * 20 + [10.0] * 20
+def all_arms(task: str, seed: int, kept: float, wiped: float, foreign: float) -> list[Result]:
+    # only the last episodes of the first process count
+    last = SUITE.tasks[task]["last_episodes"]
+    learned = [-99.0] * 20 + [10.0] * last
     return [
         finished(task, "kept", seed, [kept] * 10, learned),
+        finished(task, "killed", seed, [kept - 1.0] * 10, learned),
         finished(task, "wiped", seed, [wiped] * 10),
         finished(task, "foreign", seed, [foreign] * 10, learned),
     ]
@@ -54,47 +58,50 @@ def test_the_score_by_hand():
         each
         for task in ("HiddenRule", "DarkRoom")
         for seed in range(5)
-        for each in three_arms(task, seed, kept=9.0, wiped=2.0, foreign=1.0)
+        for each in all_arms(task, seed, kept=9.0, wiped=2.0, foreign=1.0)
     ]
     report = cross_session.score(list(reversed(results)))
     for task in ("HiddenRule", "DarkRoom", "all"):
-        for arm, value in (("kept", 0.9), ("wiped", 0.2), ("foreign", 0.1)):
+        for arm, value in (("kept", 0.9), ("killed", 0.8), ("wiped", 0.2), ("foreign", 0.1)):
             row = report.find(task, arm, "normalised_return")
             assert (row.value, row.low, row.high) == pytest.approx((value,) * 3)
             assert row.seeds == 5
         assert report.find(task, "kept", "memory_gain").value == pytest.approx(0.7)
         assert report.find(task, "foreign", "memory_gain").value == pytest.approx(-0.1)
         assert report.find(task, "kept", "cross_session_retention").value == pytest.approx(7 / 8)
+        assert report.find(task, "killed", "cross_session_retention").value == pytest.approx(6 / 8)
+        assert report.find(task, "killed", "episodes_lost").value == 1.0
     assert report.find("HiddenRule", "kept", "return").value == 9.0
     with pytest.raises(KeyError):
         report.find("all", "kept", "return")
     assert report.verdict.startswith("Memory outlives the process on 2 of 2 tasks: ")
     assert "0.90 [0.90, 0.90]" in report.verdict
+    assert "0.75 [0.75, 0.75] where the processes that learned were killed, with 1.00 [1.00, 1.00]" in report.verdict
     assert "over 10 runs of each arm" in report.verdict
     assert report.as_json()
 
 
 def test_the_verdict_claims_nothing_that_the_intervals_do_not_bear():
-    results = [each for seed in range(5) for each in three_arms("DarkRoom", seed, 3.0 + seed, 5.0, 4.0)]
-    results += [each for seed in range(5) for each in three_arms("HiddenRule", seed, 9.0, 2.0, 8.9)]
-    results += [each for seed in range(5) for each in three_arms("FrozenLake", seed, 9.0, 2.0, 9.0)]
+    results = [each for seed in range(5) for each in all_arms("DarkRoom", seed, 3.0 + seed, 5.0, 4.0)]
+    results += [each for seed in range(5) for each in all_arms("HiddenRule", seed, 9.0, 2.0, 8.9)]
+    results += [each for seed in range(5) for each in all_arms("FrozenLake", seed, 9.0, 2.0, 9.0)]
     verdict = cross_session.score(results).verdict
     assert verdict.startswith("Memory outlives the process on 1 of 3 tasks (not clearly on DarkRoom, FrozenLake): ")
 
 
-def test_only_seeds_with_all_three_arms_count():
-    results = [each for seed in range(3) for each in three_arms("DarkRoom", seed, 9.0, 1.0, 1.0)]
-    results += three_arms("DarkRoom", 3, -100.0, 1.0, 1.0)[:2]
+def test_only_seeds_with_all_arms_count():
+    results = [each for seed in range(3) for each in all_arms("DarkRoom", seed, 9.0, 1.0, 1.0)]
+    results += all_arms("DarkRoom", 3, -100.0, 1.0, 1.0)[:3]
     report = cross_session.score(results)
     assert report.find("DarkRoom", "kept", "return").seeds == 3
     assert report.find("DarkRoom", "kept", "return").value == 9.0
-    nothing = cross_session.score(three_arms("DarkRoom", 0, 9.0, 1.0, 1.0)[:2])
+    nothing = cross_session.score(all_arms("DarkRoom", 0, 9.0, 1.0, 1.0)[:3])
     assert nothing.rows == ()
     assert nothing.verdict.startswith("Nothing can be said yet")
 
 
 def test_retention_is_not_defined_where_nothing_was_gained():
-    results = three_arms("DarkRoom", 0, kept=10.0, wiped=10.0, foreign=1.0)
+    results = all_arms("DarkRoom", 0, kept=10.0, wiped=10.0, foreign=1.0)
     report = cross_session.score(results)
     assert math.isnan(report.find("DarkRoom", "kept", "cross_session_retention").value)
     assert json.loads(report.as_json())["verdict"] == report.verdict
@@ -107,13 +114,14 @@ def test_the_worlds_of_a_task_are_of_one_family_and_another_is_another(task):
     assert own.observation_space == other.observation_space
     assert own.action_space == other.action_space
 
-    def walk(world) -> list[tuple[int, float]]:
-        seen = [(int(world.reset(seed=0)[0]), 0.0)]
-        for step in range(3000):
-            observation, reward, terminated, truncated, _ = world.step((step * step + step // 7) % 4)
-            seen.append((int(observation), float(reward)))
+    def walk(world) -> list[tuple[str, float]]:
+        seen = [(str(world.reset(seed=0)[0]), 0.0)]
+        world.action_space.seed(1)
+        for _ in range(3000):
+            observation, reward, terminated, truncated, _ = world.step(world.action_space.sample())
+            seen.append((str(observation), float(reward)))
             if terminated or truncated:
-                seen.append((int(world.reset()[0]), 0.0))
+                seen.append((str(world.reset()[0]), 0.0))
         return seen
 
     assert walk(own) == walk(again)
@@ -160,6 +168,39 @@ def test_wiped_and_foreign_memories_do_not_know_the_lake(tmp_path):
     before = (tmp_path / "memory.db").read_bytes()
     assert phases.use(foreign, tmp_path, [])["returns"] == [0.0] * 10
     assert (tmp_path / "memory.db").read_bytes() == before
+
+
+def test_a_killed_process_loses_no_finished_episode_and_another_goes_on(tmp_path):
+    (result,) = run_cases([case("HiddenRule by recall", "killed", episodes=25, kills=2)], tmp_path)
+    assert result.error is None
+    learned, used = result.phases
+    assert learned.answer["processes"] == 3
+    assert learned.answer["lost"] == 0
+    assert len(learned.answer["returns"]) == 25
+    assert sum(used.answer["returns"]) >= 97
+    logs = sorted((tmp_path / "cases").glob("*/process-*/phase-0.json"))
+    assert len(logs) == 1  # only the last process gave an answer
+
+
+def test_a_process_that_fails_by_itself_is_no_kill(tmp_path):
+    broken = case("FrozenLake", "killed", episodes=5, kills=1, env="NoSuchLake-v1")
+    (result,) = run_cases([broken], tmp_path)
+    assert result.error is not None
+    assert "NoSuchLake" in result.error
+
+
+def test_a_world_that_goes_on_starts_where_the_other_process_left_it():
+    silent = case("SilentSwitch", "kept")
+    assert phases._world(silent).unwrapped.rule == phases._world(silent).unwrapped.rules[0]
+    later = phases._world(silent, first_episode=silent.settings["episodes"]).unwrapped
+    assert later.rule == later.rules[1]
+    assert phases._world(case("DarkRoom", "kept"), first_episode=9)  # of no concern to a room
+
+
+def test_only_a_policy_that_was_trained_can_be_missing():
+    said = phases.absent(case("DarkRoom", "kept", policy="retention:no-such-policy"))
+    assert said is not None and said.startswith("retention:no-such-policy is left out: ")
+    assert phases.absent(case("FrozenLake", "kept")) is None
 
 
 def test_the_suite_is_found_by_its_name_and_a_wrong_one_is_named():
