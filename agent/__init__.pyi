@@ -1,6 +1,8 @@
 from .agent import Agent as Agent
+from .gradient.config import GradientConfig as GradientConfig
 from .history import EpisodeResult as EpisodeResult
 from .history import History as History
+from .policies.gradient import GradientPolicy as GradientPolicy
 from .policies.idle import IdlePolicy as IdlePolicy
 from .policies.named import make_policy as make_policy
 from .policies.pretrained import PretrainedPolicy as PretrainedPolicy
@@ -22,6 +24,8 @@ __all__ = [
     "Encoder",
     "EpisodeResult",
     "Experience",
+    "GradientConfig",
+    "GradientPolicy",
     "History",
     "IdlePolicy",
     "Policy",

@@ -127,9 +127,13 @@ class TaskMemory:
             self._restore(anew=True)
 
     def save_values(self) -> None:
-        """Keep the swept values, so that the next session acts at once as this one ended."""
+        """Keep the values and the settings, so that the next session acts at once as this one ended."""
         if self._frozen:
             return
+        settings = self._policy.settings()
+        if settings and settings != self._settings:
+            self._memory.save_setting(_SETTINGS, settings, namespace=self._namespace, task=self.scope)
+            self._settings = settings
         ids, values = self._policy.values()
         self._memory.save_values(ids, values, namespace=self._namespace)
         self._memory.save_setting(_SWEPT, self._revision, namespace=self._namespace, task=self.scope)

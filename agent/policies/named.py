@@ -7,14 +7,16 @@ from difflib import get_close_matches
 
 from retention import NotFoundError
 
+from ..gradient.config import GradientConfig
 from ..meta.checkpoint import shipped
 from ..recall.config import RecallConfig
+from .gradient import GradientPolicy
 from .pretrained import PretrainedPolicy
 from .protocol import Policy
 from .retention import RetentionPolicy
 
 DEFAULT = "recall"
-_PRETRAINED = "retention:"
+_PRETRAINED, _GRADIENT = "retention:", "ppo"
 
 
 def make_policy(
@@ -25,8 +27,10 @@ def make_policy(
     Args:
         name: ``recall`` acts on its memory from the first step and learns by sweeps, without any gradient.
             ``retention:NAME`` was meta-trained on a family of tasks and is frozen: NAME is one of those that come with
-            the package, or the path of a folder that ``holdfast train`` made.
-        discount: what the next decision's future is worth now, in (0, 1), for ``recall``; None for its own.
+            the package, or the path of a folder that ``holdfast train`` made. ``ppo`` learns by gradient, with the
+            memory in the loop, and does continuous actions.
+        discount: what the next decision's future is worth now, in (0, 1), for ``recall`` and ``ppo``; None for
+            their own.
         capacity: the most slots of one task; None for the policy's own.
         enabled: False takes the memory away from acting, to see what it is worth.
 
@@ -39,8 +43,15 @@ def make_policy(
         if discount is not None:
             raise ValueError(f"the policy {name!r} has no discount: what the future is worth was decided in training")
         return PretrainedPolicy(name.removeprefix(_PRETRAINED), capacity=capacity, enabled=enabled)
+    if name == _GRADIENT:
+        settings = GradientConfig()
+        if discount is not None:
+            settings = replace(settings, discount=discount)
+        if capacity is not None:
+            settings = replace(settings, slots=capacity)
+        return GradientPolicy(settings if enabled else replace(settings, slots=0))
     if name != DEFAULT:
-        known = [DEFAULT, *(f"{_PRETRAINED}{each}" for each in shipped())]
+        known = [DEFAULT, _GRADIENT, *(f"{_PRETRAINED}{each}" for each in shipped())]
         near = " or ".join(get_close_matches(name, known))
         hint = f"Did you mean {near}?" if near else f"Known: {', '.join(known)}, and {_PRETRAINED}FOLDER."
         raise NotFoundError(f"no policy named {name!r}. {hint}")

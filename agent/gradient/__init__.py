@@ -1,0 +1,1 @@
+"""Learning by gradient at use: proximal policy optimisation with a memory of its own decisions in the loop."""
