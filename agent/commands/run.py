@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     "--policy",
     default="recall",
     show_default=True,
-    help="recall learns any task; retention:NAME is meta-trained (holdfast train), by name or by folder.",
+    help="recall learns any task; retention:NAME is meta-trained (holdfast train), by name or folder; ppo.",
 )
 @click.option(
     "--discount",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    help="What the next decision's future is worth now; for the policy recall, 0.99 by default.",
+    help="What the next decision's future is worth now; for recall and ppo, 0.99 by default.",
 )
 @click.option("--frozen", is_flag=True, help="Act on what the memory holds; write nothing.")
 @click.option("--no-recall", is_flag=True, help="Act without the memory, to see what it is worth.")
@@ -93,6 +93,8 @@ def run(
         raise click.UsageError("--namespace must not be empty: it says whose memory it is")
     if ask and frozen:
         raise click.UsageError("--ask writes ratings and --frozen writes nothing: choose one")
+    if discount is not None and policy.startswith("retention:"):
+        raise click.UsageError(f"--discount is not for {policy}: what the future is worth was decided in training")
     if frozen and path is None:
         raise click.UsageError("--frozen acts on what a memory holds: name its file with --memory")
     arguments = dict(_argument(each) for each in env_args)

@@ -114,7 +114,11 @@ def _train(plan: Any, folder: Path, display: str, write: Any) -> Training:
     from .live import training_line
 
     unfinished = folder / "training.safetensors"
-    training = Training.load(unfinished, plan) if unfinished.exists() else Training(plan)
+    if unfinished.exists():
+        training = Training.load(unfinished, plan)
+    else:
+        training = Training(plan)
+        training.save(unfinished)  # where the folder cannot be written, that shows now and not after minutes
     if training.iteration and display != "none":
         click.echo(f"going on at iteration {training.iteration:,} of {plan.iterations:,}", err=True)
     every = max(-(-plan.iterations // _MARKS), _SHORTEST)
@@ -153,6 +157,7 @@ def _finish(training: Training, folder: Path) -> dict[str, Any]:
 
 def _report(recipe: dict[str, Any], folder: Path, optimum: float, as_json: bool) -> None:
     import json
+    import shlex
 
     if as_json:
         click.echo(json.dumps({"folder": str(folder), **recipe}))
@@ -171,4 +176,5 @@ def _report(recipe: dict[str, Any], folder: Path, optimum: float, as_json: bool)
     rows.add_row("tasks", f"{recipe['scores']['tasks']} that training never saw, the best action always")
     rows.add_row("policy", str(folder))
     Console(highlight=False).print(Panel(rows, title=recipe["family"], title_align="left", expand=False))
-    click.echo(f"use it:   holdfast run {recipe['env_id']} --policy retention:{folder} --memory memory.db")
+    words = ["holdfast", "run", recipe["env_id"], "--policy", f"retention:{folder}", "--memory", "memory.db"]
+    click.echo(f"use it:   {shlex.join(words)}")

@@ -48,15 +48,19 @@ def save_checkpoint(network: MetaNetwork, recipe: Mapping[str, Any], folder: Pat
 
     Raises:
         OSError: the folder cannot be written.
-        ValueError: a weight is not finite.
+        ValueError: a weight, or a number of the recipe, is not finite.
     """
+    whole = json.dumps({"format": _FORMAT, **recipe, "shape": asdict(network.shape)}, indent=1, allow_nan=False)
     folder.mkdir(parents=True, exist_ok=True)
     weights = {name: tensor.detach().to(torch.float16) for name, tensor in network.named_parameters()}
     write_sealed(folder / _WEIGHTS, _KIND, weights, {})
-    whole = {"format": _FORMAT, **recipe, "shape": asdict(network.shape)}
     unfinished = folder / f".{_RECIPE}.{os.getpid()}"
-    unfinished.write_text(json.dumps(whole, indent=1, allow_nan=False) + "\n")
-    unfinished.replace(folder / _RECIPE)
+    try:
+        unfinished.write_text(whole + "\n")
+        unfinished.replace(folder / _RECIPE)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
 
 
 def load_checkpoint(name: str) -> tuple[MetaNetwork, dict[str, Any]]:
@@ -82,16 +86,15 @@ def load_checkpoint(name: str) -> tuple[MetaNetwork, dict[str, Any]]:
             raise SlotFileError(
                 f"{file} has format {recipe['format']}, this holdfast reads {_FORMAT}: upgrade holdfast"
             )
-        shape = shape_of(recipe["shape"])
+        network, _ = MetaNetwork(shape_of(recipe["shape"])), recipe["family"]
     except (FileNotFoundError, NotADirectoryError):
         known = ", ".join(shipped()) or "none"
         raise NotFoundError(
             f"no policy {name!r}: neither one of the package ({known}) nor a folder with a recipe"
         ) from None
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise SlotFileError(f"{file} is damaged: it is no recipe ({error!r})") from None
     _, weights = read_sealed(folder / _WEIGHTS, _KIND)
-    network = MetaNetwork(shape)
     _fill(network, weights, folder / _WEIGHTS)
     return network.eval(), recipe
 

@@ -82,18 +82,21 @@ class Notebook:
         return identity
 
     def load(self, transitions: Transitions) -> None:
-        """Take in templates of the episodic memory; one that is noted already takes the memory's count and id.
+        """Take in templates of the episodic memory; one that is noted already takes the memory's count, reward and id.
 
-        A rating adds to what a template earned: the note of what it earned before goes.
+        A note is named by what was noted, as the next key holds it: ratings and late rewards change what it earned.
         """
-        known = self.size > 0
-        for row in np.lexsort((transitions.id, transitions.episode)):
-            if known:
-                self._drop(int(transitions.id[row]))
-            key, reward = transitions.key[row], float(transitions.reward[row] + transitions.rating[row])
-            identity = self.note(key, int(transitions.action[row]), reward, int(transitions.episode[row]))
-            place = self._row_of[identity]
-            self._count[place], self._id[place] = transitions.count[row], transitions.id[row]
+        for row in np.lexsort((transitions.id, transitions.value, transitions.episode)):
+            key, action, episode = transitions.key[row], int(transitions.action[row]), int(transitions.episode[row])
+            identity = (key.tobytes(), action, float(transitions.next_key[row, 0]))
+            place = self._row_of.get(identity)
+            if place is None or episode > self._episode[place]:
+                self.note(key, action, identity[2], episode)
+                place = self._row_of[identity]
+            self._count[place] = transitions.count[row]
+            self._reward[place] = transitions.reward[row] + transitions.rating[row]
+            self._id[place] = transitions.id[row]
+            self._stale.add(place)
 
     def scores(self, key: Array, episode: int) -> tuple[Array, Array]:
         """Score the actions at an observation.
@@ -118,9 +121,9 @@ class Notebook:
         """Return the template's id of each note, 0 where it is not stored, ``[notes]``."""
         return self._id[: self.size]
 
-    def rewards(self) -> Array:
-        """Return what each note earned, ``[notes]``."""
-        return self._reward[: self.size]
+    def order(self) -> NDArray[np.int64]:
+        """Return for each note a number that is larger the later it was noted last, ``[notes]``."""
+        return self._order[: self.size]
 
     def bind(self, identity: Identity, template: int) -> None:
         """Note the id under which the episodic memory keeps a note, if it is still here."""
@@ -141,11 +144,6 @@ class Notebook:
                 setattr(twin, name, copy.copy(value))
         return twin
 
-    def _drop(self, template: int) -> None:
-        """Take the note of a template out, if it is here."""
-        for row in np.flatnonzero(self._id[: self.size] == template)[:1]:
-            self._remove(int(row))
-
     def _add(self, identity: Identity, key: Array) -> int:
         if self.size == self._capacity:
             self._remove(self._least())
@@ -164,9 +162,10 @@ class Notebook:
     def _least(self) -> int:
         """Return the note that a full notebook gives up."""
         best: dict[bytes, float] = {}
-        for symbol, _, reward in self._identity:
+        earned = list(zip((symbol for symbol, _, _ in self._identity), self._reward[: self.size].tolist(), strict=True))
+        for symbol, reward in earned:
             best[symbol] = max(reward, best.get(symbol, reward))
-        kept = [best[symbol] <= reward for symbol, _, reward in self._identity]
+        kept = [best[symbol] <= reward for symbol, reward in earned]
         return int(np.lexsort((self._order[: self.size], self._reward[: self.size], np.array(kept)))[0])
 
     def _remove(self, row: int) -> None:
@@ -214,4 +213,5 @@ def as_transitions(visits: Sequence[Identity], width: int) -> Transitions:
         reward=reward,
         next_key=np.repeat(reward[:, None], width, axis=1).astype(np.float32),
         terminated=np.zeros(len(visits), np.bool_),
+        value=np.arange(len(visits), dtype=np.float64),  # the order within the episode, for the next session
     )

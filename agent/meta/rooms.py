@@ -210,6 +210,7 @@ class RoomWorlds:
             known = (self._noted_at[torch.arange(self._batch), self._door + self._cells * self._key_door]) > _NEVER
             enough = known & (torch.rand(self._batch, generator=self._generator) < 0.3)
             self._renew(over & ((self._episode >= self._episodes) | enough))
+        self._clock += 1
         self._note(self._place(), over)
 
     def _renew(self, rows: Tensor) -> None:

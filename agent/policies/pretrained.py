@@ -116,10 +116,11 @@ class PretrainedPolicy:
                 f"the memory's templates of this task have keys of {transitions.width} numbers, but the environment's "
                 f"have {self._keys.width}: they are two tasks, so give this one another namespace"
             )
+        shared = self._notebook
         if anew:
             self._notebook = self._new_notebook()
         self._notebook.load(transitions)
-        for lane in (each for number, each in self._lanes.items() if anew and number >= 0):
+        for lane in (each for each in self._lanes.values() if anew and each.notebook is shared):
             lane.notebook = self._notebook
             for symbol, action, reward in lane.visits:
                 self._notebook.note(np.frombuffer(symbol, np.float32), action, reward, self._episode + 1)
@@ -187,7 +188,7 @@ class PretrainedPolicy:
         return {"family": self.recipe["family"]}
 
     def values(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Return the ids of the stored notes, and what they earned: notes have no other value."""
+        """Return the ids of the stored notes, and their order, by which the next session ranks them."""
         ids = self._notebook.ids()
         known = ids > 0
-        return ids[known], self._notebook.rewards()[known].astype(np.float64)
+        return ids[known], self._notebook.order()[known].astype(np.float64)

@@ -131,6 +131,12 @@ class RetentionPolicy:
             self._slots.learn(max(changed, _LEAST_LEARNED))
 
     def _check(self, transitions: Transitions, settings: Mapping[str, Any] | None) -> None:
+        if settings and "pace" not in settings:
+            kind = settings.get("family", "another kind of policy")
+            raise UnsupportedSpaceError(
+                f"the memory's templates of this task are those of {kind}, not of this policy: give this one another "
+                "namespace"
+            )
         if settings and (settings["pace"] is None) != self._keys.exact:
             kinds = ("symbols", "numbers") if settings["pace"] is None else ("numbers", "symbols")
             raise UnsupportedSpaceError(

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from retention import Transitions
+from retention import EpisodeDraft, EpisodicMemory, Transitions
 
 
 def columns(**changes: Any) -> dict[str, Any]:
@@ -24,6 +24,7 @@ def test_columns_that_are_left_out_have_their_default() -> None:
     assert np.isnan(rows.value).all()
     assert rows.rating.tolist() == [0, 0]
     assert rows.id.tolist() == [0, 0]
+    assert rows.episode.tolist() == [0, 0]
     assert (len(rows), rows.width) == (2, 3)
     assert [rows.key.dtype, rows.action.dtype, rows.reward.dtype] == [np.float32, np.int64, np.float64]
 
@@ -68,3 +69,35 @@ def test_later_changes_of_the_callers_array_do_not_reach_the_keys() -> None:
 def test_wrong_columns_are_refused(change: dict[str, Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         Transitions(**columns(**change))
+
+
+def test_the_latest_episode_that_visited_a_transition_is_known() -> None:
+    def draft(number: int, task: str = "t", namespace: str = "alice") -> EpisodeDraft:
+        return EpisodeDraft(
+            namespace=namespace,
+            task=task,
+            number=number,
+            seed=None,
+            return_=0.0,
+            length=2,
+            success=None,
+            seconds=0.0,
+        )
+
+    both = Transitions(**columns(episode=np.array([70, 80])))  # what is handed in is not looked at
+    second = Transitions(**{name: getattr(both, name)[1:] for name, _ in columns().items()})
+    with EpisodicMemory.open(None) as memory:
+        memory.commit_episode(draft(3), both)
+        memory.commit_episode(draft(9, task="other"), both)
+        memory.commit_episode(draft(11, namespace="bob"), both)
+        revision = memory.transitions(namespace="alice", task="t")[1]
+        told = memory.commit_episode(draft(5), second)
+        assert memory.transitions(namespace="alice", task="t")[0].episode.tolist() == [3, 5]
+        assert memory.transitions(namespace="alice", task="t", after=revision)[0].episode.tolist() == [5]
+        memory.feedback(told.episode_id, namespace="alice", rating=1.0)
+        assert memory.transitions(namespace="alice", task="t")[0].episode.tolist() == [3, 5]
+
+
+def test_a_fraction_is_no_number_of_an_episode() -> None:
+    with pytest.raises(TypeError, match="episode must hold int64, got float64"):
+        Transitions(**columns(episode=np.array([0.0, 1.5])))
