@@ -74,12 +74,12 @@ def train(
 
         check_plot(plot)
 
-    from ..meta.families import find_family
+    from ..meta.catalogue import find_entry
     from ..meta.plan import Plan
     from .board import board
 
     plan = Plan(
-        family=family, seed=seed, iterations=iterations or find_family(family).iterations, batch=batch, rate=rate
+        family=family, seed=seed, iterations=iterations or find_entry(family).iterations, batch=batch, rate=rate
     )
     folder = out or Path("policies") / family
     with board(tensorboard) as write:
@@ -95,11 +95,11 @@ def train(
 def _list(as_json: bool) -> None:
     import json
 
-    from ..meta.families import FAMILIES
+    from ..meta.catalogue import CATALOGUE
 
     rows = [
         {"family": name, "env_id": each.env_id, "iterations": each.iterations, "summary": each.summary}
-        for name, each in FAMILIES.items()
+        for name, each in CATALOGUE.items()
     ]
     if as_json:
         click.echo(json.dumps({"families": rows}))

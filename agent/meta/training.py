@@ -216,7 +216,7 @@ def recipe_of(training: Training, scores: dict[str, Any]) -> dict[str, Any]:
     last = training.marks[-1]
     return {
         "family": training.plan.family,
-        "env_id": training.family.env_id,
+        "env_id": training.family.entry.env_id,
         "plan": asdict(training.plan),
         "env_steps": last.env_steps,
         "cpu_seconds": last.cpu_seconds,

@@ -59,11 +59,11 @@ def test_without_a_family_it_lists_them(call: Call) -> None:
     said = call("train")
     assert said.exit_code == 0
     assert [line.split()[:2] for line in said.stdout.splitlines()] == [
-        [name, family.env_id] for name, family in FAMILIES.items()
+        [name, family.entry.env_id] for name, family in FAMILIES.items()
     ]
     listed = json.loads(call("train", "--json").stdout)["families"]
     assert [each["family"] for each in listed] == list(FAMILIES)
-    assert [each["iterations"] for each in listed] == [family.iterations for family in FAMILIES.values()]
+    assert [each["iterations"] for each in listed] == [family.entry.iterations for family in FAMILIES.values()]
 
 
 def test_it_trains_draws_and_says_what_was_reached(call: Call, tmp_path: Path) -> None:

@@ -220,9 +220,9 @@ def test_a_shipped_policy_is_small_was_cheap_and_is_of_its_family(name: str) -> 
     family = find_family(name)
     assert recipe["family"] == recipe["plan"]["family"] == name
     assert made.shape == family.shape
-    assert recipe["env_id"] == family.env_id
+    assert recipe["env_id"] == family.entry.env_id
     assert recipe["cpu_seconds"] <= 600
-    assert recipe["plan"]["iterations"] == recipe["curve"][-1]["iteration"] == family.iterations
+    assert recipe["plan"]["iterations"] == recipe["curve"][-1]["iteration"] == family.entry.iterations
     assert recipe["scores"]["kept"][-1] > recipe["scores"]["wiped"][-1]
     assert set(recipe["held_out"]) == set(family.held_out)
     files = list((checkpoint.SHIPPED / name).iterdir())
