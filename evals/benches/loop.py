@@ -31,7 +31,7 @@ _World = gymnasium.Env[Any, Any]
 _Vector = VectorEnv[Any, Any, Any]
 MakeActor = Callable[[int | None], Callable[[Any], Any]]
 _NAMESPACE = "bench"
-_TAUGHT = 10  # episodes of which a frozen agent has the templates
+_TAUGHT = 20  # episodes of which a frozen agent has the templates
 _DQN, _RECURRENT = "dqn, predict", "recurrent-ppo, predict"
 _PEERS = ("dqn", "ppo", "recurrent-ppo")
 _RETENTION = {"policy": "retention:hidden-rule"}
@@ -96,7 +96,7 @@ def measure(*, steps: int = 20_000, episodes: int = 30, repeats: int = 7) -> lis
 
 def _cart_pole(folder: Path, steps: int, episodes: int) -> list[Loop]:
     world, idle = gymnasium.make("CartPole-v1"), 1 + steps // 10
-    taught = _taught(folder / "pole.db", make_policy("recall", capacity=TEMPLATES), world)
+    taught = _taught(folder / "pole.db", make_policy(), world)
 
     def loop(name: str, turn: Callable[[], float]) -> Loop:
         return Loop(name=name, environment="CartPole-v1", turn=turn)
@@ -120,7 +120,7 @@ def _cart_pole(folder: Path, steps: int, episodes: int) -> list[Loop]:
 def _vector(folder: Path, steps: int, episodes: int) -> list[Loop]:
     name = f"CartPole-v1 x {LANES}"
     vector = SyncVectorEnv([lambda: gymnasium.make("CartPole-v1")] * LANES, autoreset_mode=AutoresetMode.SAME_STEP)
-    taught = _taught(folder / "poles.db", make_policy("recall", capacity=TEMPLATES), gymnasium.make("CartPole-v1"))
+    taught = _taught(folder / "poles.db", make_policy(), gymnasium.make("CartPole-v1"))
 
     def frozen() -> float:
         return agent_loop(vector, RetentionPolicy(), episodes=episodes, path=taught, frozen=True)
@@ -167,9 +167,11 @@ def _rule(folder: Path, steps: int, episodes: int) -> list[Loop]:
 
 
 def _taught(path: Path, policy: Policy, world: _World) -> Path:
-    """Return a file with the templates of a few episodes."""
+    """Return a file with templates of a few episodes, :data:`TEMPLATES` of them where there are as many."""
     with Agent.open(path, namespace=_NAMESPACE, policy=policy) as agent:
         agent.run(world, episodes=_TAUGHT)
+        spare = agent.memory.templates(namespace=_NAMESPACE, offset=TEMPLATES, limit=agent.template_count)
+        agent.memory.forget([each.id for each in spare], namespace=_NAMESPACE)
     return path
 
 

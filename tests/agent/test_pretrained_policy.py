@@ -90,7 +90,7 @@ class Watched(gymnasium.Wrapper[Any, Any, Any, Any]):
 
 
 def world(name: str = "hidden-rule", **more: Any) -> Watched:
-    return Watched(gymnasium.make(FAMILIES[name].env_id, **more))
+    return Watched(gymnasium.make(FAMILIES[name].entry.env_id, **more))
 
 
 @contextmanager
@@ -293,7 +293,7 @@ def test_with_hidden_rewards_it_notes_what_ratings_say(path: Path, make: Make) -
 @pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
 @pytest.mark.parametrize("name", ["hidden-rule", "dark-room", "entity-rewrite"])
 def test_vectors_note_every_step_of_finished_episodes(mode: AutoresetMode, name: str, path: Path, make: Make) -> None:
-    env = SyncVectorEnv([lambda: gymnasium.make(FAMILIES[name].env_id) for _ in range(3)], autoreset_mode=mode)
+    env = SyncVectorEnv([lambda: gymnasium.make(FAMILIES[name].entry.env_id) for _ in range(3)], autoreset_mode=mode)
     with opened(path, make(name)) as agent:
         history = agent.run(env, episodes=7)
         rows = agent.memory.transitions(namespace="alice", task=agent.task)[0]

@@ -93,7 +93,7 @@ def test_a_vector_is_timed_by_the_steps_of_all_its_environments():
 
 def test_the_frozen_agent_has_so_many_templates(tmp_path):
     world = gymnasium.make("CartPole-v1")
-    path = _taught(tmp_path / "m.db", make_policy("recall", capacity=TEMPLATES), world)
+    path = _taught(tmp_path / "m.db", make_policy(), world)
     with Agent.open(path, namespace="bench", frozen=True) as agent:
         agent.bind(world)
         assert agent.template_count == TEMPLATES
