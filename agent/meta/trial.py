@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import torch
+from torch import Tensor
 
 from .families import Family, seeded
-from .network import MetaNetwork
+from .network import Notes
+
+Scorer: TypeAlias = Callable[[Notes, tuple[Tensor, ...]], Tensor]
 
 
 @torch.no_grad()
 def trial(
-    network: MetaNetwork, family: Family, *, tasks: int = 100, seed: int = 10_000, wiped: bool = False, **changed: Any
+    network: Scorer, family: Family, *, tasks: int = 100, seed: int = 10_000, wiped: bool = False, **changed: Any
 ) -> list[float]:
     """Play whole tasks with the best action always, and return the mean return of each episode, over the tasks.
 
     Args:
-        network: the policy.
+        network: the policy: scores the actions, as :class:`MetaNetwork` does.
         family: whose tasks.
         tasks: how many.
         seed: of the tasks.

@@ -224,7 +224,7 @@ def test_a_late_reward_is_refused_where_rewards_are_hidden() -> None:
 
 def test_wrong_arguments_are_refused(path: Path) -> None:
     with pytest.raises(ValueError, match="reward must be 'seen' or 'hidden', got 'none'"):
-        Agent.open(None, namespace="alice", reward="none")  # type: ignore[arg-type] # on purpose
+        Agent.open(None, namespace="alice", reward="none")
     with Agent.open(path, namespace="alice") as agent:
         with pytest.raises(ValueError, match="rate_after must not be negative, got -1"):
             agent.run(Arms(), episodes=1, rate_after=-1)

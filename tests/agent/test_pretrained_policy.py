@@ -17,7 +17,7 @@ from toy_worlds import Arms, Corridor
 
 import environments  # noqa: F401 - registers them
 from agent import Agent, History, PretrainedPolicy, RetentionPolicy
-from agent.meta.checkpoint import save_checkpoint, shipped
+from agent.meta.checkpoint import save_checkpoint
 from agent.meta.families import FAMILIES
 from agent.meta.network import MetaNetwork
 from retention import EpisodicMemory, FeedbackGate, GateConfig, UnsupportedSpaceError
@@ -138,7 +138,7 @@ def test_a_room_is_noted_by_where_one_arrived(path: Path, make: Make) -> None:
     start = rows.key[:, 0] == 40
     assert int(rows.count[start].sum()) >= 3
     assert (rows.action == 0).all()
-    assert rows.reward.tolist() == [float(k == env.unwrapped.goal) for k in rows.key[:, 0]]  # type: ignore[attr-defined]  # a room
+    assert rows.reward.tolist() == [float(k == env.unwrapped.goal) for k in rows.key[:, 0]]
 
 
 def test_facts_are_noted_as_they_are_shown(path: Path, make: Make) -> None:
@@ -184,7 +184,7 @@ def test_without_memory_each_episode_is_a_first_one(path: Path, make: Make) -> N
         assert agent.memory.episode_count(namespace="alice", task=agent.task) == 9
         assert int(agent.memory.transitions(namespace="alice", task=agent.task)[0].count.sum()) == 90
     for first in range(0, 30, 10):
-        alone = Told([context for context, _, _ in later.seen[first : first + 10]], later.unwrapped.rule)  # type: ignore[attr-defined]  # a rule
+        alone = Told([context for context, _, _ in later.seen[first : first + 10]], later.unwrapped.rule)
         play(None, make(), alone, 1)
         assert alone.chosen == [action for _, action, _ in later.seen[first : first + 10]]
 
@@ -415,16 +415,14 @@ def test_a_small_capacity_holds_while_the_memory_keeps_all(path: Path, make: Mak
 # -- what comes with the package
 
 
-@pytest.mark.skipif("hidden-rule" not in shipped(), reason="not shipped in this build")
 def test_the_shipped_policy_for_rules_finds_ten_rules() -> None:
     returns = [play(None, PretrainedPolicy("hidden-rule"), world(task=task), 8).returns[4:] for task in range(500, 510)]
     assert np.mean(returns) >= 9.7
 
 
-@pytest.mark.skipif("dark-room" not in shipped(), reason="not shipped in this build")
 def test_the_shipped_policy_for_rooms_finds_ten_goals() -> None:
     unseen = set(FAMILIES["dark-room"].held_out)
-    tasks = [task for task in range(80) if world("dark-room", task=task).unwrapped.goal in unseen]  # type: ignore[attr-defined]  # a room
+    tasks = [task for task in range(80) if world("dark-room", task=task).unwrapped.goal in unseen]
     returns = [
         play(None, PretrainedPolicy("dark-room"), world("dark-room", task=task), 10).returns[7:] for task in tasks[:10]
     ]

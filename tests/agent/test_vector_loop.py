@@ -411,7 +411,7 @@ def test_a_policy_that_can_is_asked_for_all_lanes_at_once(mode: AutoresetMode) -
         return SyncVectorEnv([lambda each=each: Counter(each) for each in LENGTHS], autoreset_mode=mode)
 
     one, other = Recording(), Batched()
-    assert heard_in_lanes(one, make()) == heard_in_lanes(other, make())  # type: ignore[arg-type] # it acts as one
+    assert heard_in_lanes(one, make()) == heard_in_lanes(other, make())
     assert asked[0] == [0, 1, 2]
     assert sum(len(each) for each in asked) == other.inner.acted
     shorter = any(len(each) < 3 for each in asked)
@@ -465,7 +465,7 @@ def test_combinations_and_texts_reach_each_lane() -> None:
         agent.run(env, episodes=12)
         rows, _ = agent.memory.transitions(namespace="alice", task=agent.task)
     assert rows.width == 4
-    assert {tuple(turned) for each in env.envs for turned in each.unwrapped.turned} == {  # type: ignore[attr-defined] # a Wheels
+    assert {tuple(turned) for each in env.envs for turned in each.unwrapped.turned} == {
         (a, b) for a in range(3) for b in range(2)
     }
 

@@ -193,7 +193,7 @@ def test_what_is_not_finite_leaves_the_folder_as_it_was(broken: str, folder: Pat
     assert {each.name: each.read_bytes() for each in folder.iterdir()} == before
 
 
-@pytest.mark.skipif(os.name != "posix", reason="file modes of POSIX")
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere a folder's mode does not keep one from writing into it")
 def test_a_folder_that_cannot_be_written(
     as_someone_without_rights: Callable[[Path], AbstractContextManager[None]],
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -219,9 +220,9 @@ def test_the_loss_is_the_weighted_cross_entropy() -> None:
             lambda: Shape(observation=None, actions=2, parts=(Part(),), noted="answer", heads=5),
             "64 does not split into 5",
         ),
-        (lambda: Shape(observation=None, actions=2, parts=(Part(),), noted="all"), "got 'all'"),  # type: ignore[arg-type]  # a wrong one
+        (lambda: Shape(observation=None, actions=2, parts=(Part(),), noted="all"), "got 'all'"),
     ],
 )
-def test_impossible_shapes_are_refused(make: object, message: str) -> None:
+def test_impossible_shapes_are_refused(make: Callable[[], object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        make()  # type: ignore[operator]  # each is a lambda
+        make()

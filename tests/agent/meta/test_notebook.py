@@ -303,7 +303,7 @@ def test_a_notebook_smaller_than_the_file_takes_what_is_worth_most() -> None:
 
 
 def test_visits_become_one_row_each() -> None:
-    rows = as_transitions([(key_of(3).tobytes(), 2, 0.5), (key_of(-0.0).tobytes(), 0, 1.0)], 1)  # type: ignore[arg-type]  # -0.0 is a float
+    rows = as_transitions([(key_of(3).tobytes(), 2, 0.5), (key_of(-0.0).tobytes(), 0, 1.0)], 1)
     assert rows.key.tolist() == [[3.0], [0.0]]
     assert not np.signbit(rows.key).any()
     assert rows.next_key.tolist() == [[0.5], [1.0]]

@@ -177,7 +177,7 @@ def test_held_out_goals_are_no_goals_of_training() -> None:
 
 def test_the_optimum_of_the_dark_room_is_that_of_its_held_out_goals() -> None:
     envs = [gymnasium.make("holdfast/DarkRoom-v0", task=task).unwrapped for task in range(80)]
-    best = [env.optimal_return for env in envs if env.goal in held_out(9)]  # type: ignore[attr-defined]  # a room
+    best = [env.optimal_return for env in envs if env.goal in held_out(9)]
     assert FAMILIES["dark-room"].optimum == pytest.approx(sum(best) / len(best))
 
 
