@@ -12,7 +12,7 @@ class RecallConfig:
     Attributes:
         enabled: False takes the memory away from acting: every read is the null slot's (an ablation).
         discount: of the future, per decision.
-        null_mass: mass of the null slot for symbolic keys, in visits.
+        null_mass: mass of the null slot for symbolic keys, in visits, where what follows an action varies.
         neighbours: how many templates of each action foretell where it leads, for real keys.
         landmarks: how many slots around that place tell what it is worth; no fewer than ``neighbours``.
         beta: how fast the attention falls with the squared distance of real keys. Distances are root mean squares over
@@ -28,7 +28,7 @@ class RecallConfig:
 
     enabled: bool = True
     discount: float = 0.99
-    null_mass: float = 0.3
+    null_mass: float = 0.6
     neighbours: int = 16
     landmarks: int = 32
     beta: float = 8.0

@@ -25,6 +25,11 @@ class ExactRetrieval:
 
     The outcomes that one action had in one state are slots of their own, scored by ``log count``. Attention over them
     is then the empirical expectation, and a null slot of mass ``c0`` weighs as much as ``c0`` visits.
+
+    How much a visit teaches is found from the visits. Where an action always leads to the same place, one visit has
+    shown where, and a null slot that shrinks with the visits alone would keep an agent going in circles: ``c0`` falls
+    with the share of repeated visits that led elsewhere than most, ``c0 = null_mass min(1, 2 (elsewhere + 1) / (again +
+    1))``.
     """
 
     def __init__(self, columns: Columns, actions: int, config: RecallConfig) -> None:
@@ -44,6 +49,13 @@ class ExactRetrieval:
         self._fill = np.zeros((64, actions), np.int64)
         self._next_row = np.zeros(256, np.int64)
         self._forgotten = np.zeros((64, actions), bool)
+        self._visits = np.zeros((64, actions, 2))  # of each action in each state: in all, and of its likeliest outcome
+        self._again = self._elsewhere = 0.0
+
+    @property
+    def null_mass(self) -> float:
+        """The mass of the null slot now, in visits."""
+        return self._config.null_mass * min(1.0, 2.0 * (self._elsewhere + 1.0) / (self._again + 1.0))
 
     def add(self, slot: int) -> None:
         """Take in a new slot; slots come in order."""
@@ -63,7 +75,13 @@ class ExactRetrieval:
 
     def changed(self, slot: int) -> None:
         """Score the slot by its count."""
-        self._scores[self._place_of[slot]] = math.log(self._columns.count[slot])
+        row, action, place = self._place_of[slot]
+        self._scores[row, action, place] = math.log(self._columns.count[slot])
+        counts = self._columns.count[self._index[row, action, : self._fill[row, action]]]
+        (visits, most), (total, top) = self._visits[row, action], (float(counts.sum()), float(counts.max()))
+        self._again += max(total - 1.0, 0.0) - max(visits - 1.0, 0.0)
+        self._elsewhere += (total - top) - (visits - most)
+        self._visits[row, action] = total, top
 
     def read(self, key: NDArray[np.float32], worth: Worth) -> Recollection:
         """Attend over the outcomes of each action in exactly this state; a state never met recalls nothing."""
@@ -78,8 +96,9 @@ class ExactRetrieval:
             )
         slots = self._index[row].copy()
         mass = np.exp(self._scores[row])
-        total = mass.sum(axis=1) + self._config.null_mass
-        weights, null_mass = mass / total[:, None], self._config.null_mass / total
+        null = self.null_mass
+        total = mass.sum(axis=1) + null
+        weights, null_mass = mass / total[:, None], null / total
         return Recollection(
             values=(weights * self._columns.value[slots]).sum(axis=1) + null_mass * self._unknown(worth)[row],
             null_mass=null_mass,
@@ -120,7 +139,8 @@ class ExactRetrieval:
     def renumber(self, heirs: NDArray[np.int64], kept: NDArray[np.int64]) -> None:
         """Take in the slots anew after some are gone; which actions were forgotten stays known."""
         self._place_of.clear()
-        self._index[:], self._fill[:], self._scores[:] = 0, 0, -np.inf
+        self._index[:], self._fill[:], self._scores[:], self._visits[:] = 0, 0, -np.inf, 0.0
+        self._again = self._elsewhere = 0.0
         forgotten = self._forgotten.copy()
         for slot in range(self._columns.size):
             self.add(slot)
@@ -145,7 +165,7 @@ class ExactRetrieval:
             torch.from_numpy(self._index[:rows]),
             torch.from_numpy(self._scores[:rows]),
             torch.from_numpy(self._next_row[:size]),
-            null_score=math.log(self._config.null_mass),
+            null_score=math.log(self.null_mass),
             optimism=torch.from_numpy(self._unknown(worth)[:rows]),
             discount=worth.discount,
             times=times,
@@ -159,4 +179,5 @@ class ExactRetrieval:
         self._scores = grown(self._scores, row + 1, fill=-np.inf)
         self._fill = grown(self._fill, row + 1)
         self._forgotten = grown(self._forgotten, row + 1)
+        self._visits = grown(self._visits, row + 1)
         return row
