@@ -16,6 +16,8 @@ from .reader import Array, Reader
 
 _FIRST_CAPACITY = 64
 
+_COLUMNS = ("_noted", "_reward", "_rank", "_count", "_episode", "_order", "_id", "_symbol")
+
 Identity = tuple[bytes, int, float]
 
 
@@ -46,15 +48,17 @@ class Notebook:
         self._reader, self._capacity = reader, capacity
         shape, rows = reader.shape, _FIRST_CAPACITY
         self.size = 0
-        self._key: list[Array] = []
         self._identity: list[Identity] = []
         self._row_of: dict[Identity, int] = {}
-        self._noted = np.zeros((rows, shape.width), np.float32)
-        self._reward, self._count = np.zeros(rows, np.float32), np.zeros(rows, np.float32)
-        self._episode, self._order, self._id = (np.zeros(rows, np.int64) for _ in range(3))
-        dims = (shape.layers, shape.heads, rows, shape.width // shape.heads)
+        self._number_of: dict[bytes, int] = {}
+        self._noted = np.zeros((rows, shape.layers * 2 * shape.width), np.float32)
+        self._reward, self._rank = np.zeros(rows, np.float32), np.zeros(rows, np.float32)
+        self._count, self._episode, self._order, self._id, self._symbol = (np.zeros(rows, np.int64) for _ in range(5))
+        dims = (shape.layers, shape.heads, 1 + rows, shape.width // shape.heads)  # the null slot before all others
         self._keys, self._values = np.zeros(dims, np.float32), np.zeros(dims, np.float32)
+        self._leaning = reader.leaning(self._rank[:0], self._reward[:0])
         self._clock = 0
+        self._numbered = 0
         self._age_of = -1  # the episode for which keys and values were projected
         self._stale: set[int] = set()
 
@@ -76,8 +80,11 @@ class Notebook:
         if row is None:
             row = self._add(identity, key)
         self._clock += 1
-        self._count[row] += 1.0
+        self._count[row] += 1
         self._episode[row], self._order[row] = episode, self._clock
+        rank = self._rank[: self.size]
+        rank += rank < rank[row]
+        rank[row] = 0.0
         self._stale.add(row)
         return identity
 
@@ -108,14 +115,27 @@ class Notebook:
         Returns:
             Logits, ``[actions]``, and the attention that each note drew, ``[notes]``.
         """
-        self._project(episode)
-        n = self.size
-        order = self._order[:n]
-        rank = np.empty(n, np.float32)
-        rank[np.argsort(-order, kind="stable")] = np.arange(n, dtype=np.float32)
+        self.bring_up_to_date(episode)
+        rows = self.size + 1
         return self._reader.scores(
-            self._reader.asked(key), self._keys[:, :, :n], self._values[:, :, :n], rank, self._reward[:n]
+            self._reader.asked(key), self._keys[:, :, :rows], self._values[:, :, :rows], self._leaning
         )
+
+    def bring_up_to_date(self, episode: int) -> None:
+        """Project what was noted since the last time; in a new episode everything, as every note has aged."""
+        if episode != self._age_of:
+            rows: NDArray[np.int64] = np.arange(self.size)
+        elif self._stale:
+            rows = np.fromiter(self._stale, np.int64, len(self._stale))
+        else:
+            return
+        if len(rows):
+            age = np.maximum(episode - self._episode[rows], 0)
+            keys, values = self._reader.project(self._noted[rows], self._count[rows], age, self._reward[rows])
+            self._keys[:, :, rows + 1], self._values[:, :, rows + 1] = keys, values
+        self._leaning = self._reader.leaning(self._rank[: self.size], self._reward[: self.size])
+        self._stale.clear()
+        self._age_of = episode
 
     def ids(self) -> NDArray[np.int64]:
         """Return the template's id of each note, 0 where it is not stored, ``[notes]``."""
@@ -148,55 +168,51 @@ class Notebook:
         if self.size == self._capacity:
             self._remove(self._least())
         row = self.size
-        for name in ("_noted", "_reward", "_count", "_episode", "_order", "_id"):
-            setattr(self, name, grown(getattr(self, name), row + 1))
-        self._keys, self._values = grown(self._keys, row + 1, axis=2), grown(self._values, row + 1, axis=2)
-        self._key.append(key.copy())
+        if row == len(self._order):
+            for name in _COLUMNS:
+                setattr(self, name, grown(getattr(self, name), row + 1))
+            slots = 1 + len(self._order)
+            self._keys, self._values = (grown(each, slots, axis=2) for each in (self._keys, self._values))
+        symbol, action, reward = identity
+        if symbol not in self._number_of:
+            self._number_of[symbol] = self._numbered = self._numbered + 1
         self._identity.append(identity)
         self._row_of[identity] = row
-        self._noted[row] = self._reader.noted(key, identity[1])
-        self._reward[row], self._count[row], self._id[row] = identity[2], 0.0, 0
+        self._symbol[row] = self._number_of[symbol]
+        self._noted[row] = self._reader.noted(key, action)
+        self._reward[row], self._count[row], self._id[row] = reward, 0, 0
+        self._rank[row] = row
         self.size += 1
         return row
 
     def _least(self) -> int:
         """Return the note that a full notebook gives up."""
-        best: dict[bytes, float] = {}
-        earned = list(zip((symbol for symbol, _, _ in self._identity), self._reward[: self.size].tolist(), strict=True))
-        for symbol, reward in earned:
-            best[symbol] = max(reward, best.get(symbol, reward))
-        kept = [best[symbol] <= reward for symbol, reward in earned]
-        return int(np.lexsort((self._order[: self.size], self._reward[: self.size], np.array(kept)))[0])
+        n = self.size
+        reward = self._reward[:n]
+        names, place = np.unique(self._symbol[:n], return_inverse=True)
+        best = np.full(len(names), -np.inf, np.float32)
+        np.maximum.at(best, place, reward)
+        return int(np.lexsort((self._order[:n], reward, best[place] <= reward))[0])
 
     def _remove(self, row: int) -> None:
         """Take a note out; the last one takes its place."""
         last = self.size - 1
-        del self._row_of[self._identity[row]]
+        symbol, _, _ = gone = self._identity[row]
+        del self._row_of[gone]
+        rank = self._rank[: self.size]
+        rank -= rank > rank[row]
+        if np.count_nonzero(self._symbol[: self.size] == self._symbol[row]) == 1:
+            del self._number_of[symbol]
         self._stale.discard(last)
         if row != last:
-            for name in ("_noted", "_reward", "_count", "_episode", "_order", "_id"):
+            for name in _COLUMNS:
                 column = getattr(self, name)
                 column[row] = column[last]
-            self._key[row], self._identity[row] = self._key[last], self._identity[last]
+            self._identity[row] = self._identity[last]
             self._row_of[self._identity[row]] = row
             self._stale.add(row)
-        self._key.pop()
         self._identity.pop()
         self.size = last
-
-    def _project(self, episode: int) -> None:
-        """Bring keys and values up to date: all of them in a new episode, as every note has aged."""
-        if episode != self._age_of:
-            rows: NDArray[np.int64] = np.arange(self.size)
-        else:
-            rows = np.fromiter(self._stale, np.int64, len(self._stale))
-        if len(rows):
-            age = np.maximum(episode - self._episode[rows], 0).astype(np.float32)
-            keys, values = self._reader.project(self._noted[rows], self._count[rows], age, self._reward[rows])
-            self._keys[:, :, rows], self._values[:, :, rows] = keys, values
-        self._stale.clear()
-        self._age_of = episode
-
 
 def as_transitions(visits: Sequence[Identity], width: int) -> Transitions:
     """Return visits as the episodic memory takes them, one row each.

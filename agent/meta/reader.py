@@ -1,13 +1,14 @@
 """The network of a meta-trained policy for one observation at a time, in numpy: many times faster than torch for that.
 
-It computes what :class:`MetaNetwork` computes, to rounding; the keys and values of slots are kept from step to step.
+It computes what :class:`MetaNetwork` computes, to rounding. What does not change from step to step is computed once:
+when the weights are loaded, when something is noted, or when an observation is asked about for the first time.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ from .network import AGES, COUNTS, MetaNetwork
 
 Array = NDArray[np.float32]
 _NORM_EPS = 1e-5
+_ASKED = 4096  # observations of which it is kept how they are asked about
+_FELT = np.float32(1e6)  # a reward beyond is felt as this: squares of it would not fit a float32
 
 
 def code_of(symbol: bytes, width: int) -> Array:
@@ -34,81 +37,153 @@ def bumps(x: Array, places: int) -> Array:
     return spread
 
 
+class Asked(NamedTuple):
+    """How an observation is asked about: all that does not depend on what was noted.
+
+    Attributes:
+        x: the hidden state, ``[width]``.
+        query: of the first layer, of length 1, ``[heads, dim, 1]``.
+        gate: of the first layer, ``[heads, dim]``.
+    """
+
+    x: Array
+    query: Array
+    gate: Array
+
+
+class _Layer(NamedTuple):
+    """The weights of a layer. Hidden states have a mean of 0, as all that is added to them has."""
+
+    query_gate: Array
+    query_gate_bias: Array
+    output: Array
+    beta: Array
+    up: Array
+    up_bias: Array
+    down: Array
+    down_bias: Array
+
+
 @final
 class Reader:
-    """The weights of a network as arrays, and what is computed with them."""
+    """The weights of a network as arrays, and what is computed with them.
+
+    Slots are rows of arrays whose row 0 is the null slot: a key and a value of zeros and a score of its own.
+    """
 
     def __init__(self, network: MetaNetwork) -> None:
         """Copy the weights."""
-        self.shape = network.shape
+        shape = self.shape = network.shape
         weights = {name: tensor.detach().float().numpy().copy() for name, tensor in network.named_parameters()}
-        self._seen = [weights[f"seen.{i}.weight"] for i in range(len(self.shape.parts))]
-        self._asked = [weights[f"asked.{i}.weight"] for i in range(len(self.shape.parts))]
+        self._seen = [weights[f"seen.{i}.weight"] for i in range(len(shape.parts))]
+        self._table = [weights[f"asked.{i}.weight"] for i in range(len(shape.parts))]
         self._action = weights["action.weight"]
-        self._features, self._features_bias = weights["features.weight"].T.copy(), weights["features.bias"]
-        self._layers = [_layer(network, weights, i) for i in range(self.shape.layers)]
+        self._layers = [_layer(network, weights, i) for i in range(shape.layers)]
         self._head = _after_norm(weights, "norm", "head")
-        self._key_value = np.concatenate([each["key_value"] for each in self._layers], axis=1)
+        self._key_value = np.concatenate([_key_value(weights, i) for i in range(shape.layers)], axis=1)
+        felt = weights["features.weight"].T @ self._key_value
+        self._ages = bumps(np.arange(2 ** (AGES - 1), dtype=np.float32), AGES) @ felt[:AGES]
+        self._counts = bumps(np.arange(2 ** (COUNTS - 1), dtype=np.float32), COUNTS) @ felt[AGES:-1]
+        self._reward = felt[-1]
+        self._features_bias = weights["features.bias"]
+        self._slopes = np.concatenate([_slopes(weights, i) for i in range(shape.layers)])
+        self._beta = np.array([layer.beta for layer in self._layers], np.float32)[:, :, None]
+        self._ones = np.ones(shape.width // shape.heads, np.float32)
+        self._met: dict[bytes, Asked] = {}
 
     def noted(self, key: Array, action: int) -> Array:
-        """Return the part of a slot's ``u`` that never changes, ``[width]``."""
-        u = self._sum(key, self._seen)
-        return u + self._action[action] if self.shape.noted == "answer" else u
+        """Return the part of a slot's keys and values that never changes, ``[layers * 2 * width]``."""
+        u = self._sum(key, self._seen) + self._features_bias
+        projected: Array = (u + self._action[action] if self.shape.noted == "answer" else u) @ self._key_value
+        return projected
 
-    def asked(self, key: Array) -> Array:
-        """Return the hidden state with which an observation is asked about, ``[width]``."""
-        return self._sum(key, self._asked)
+    def asked(self, key: Array) -> Asked:
+        """Return how an observation is asked about."""
+        symbol = key.tobytes()
+        asked = self._met.get(symbol)
+        if asked is None:
+            if len(self._met) >= _ASKED:
+                self._met.clear()
+            x = _centred(self._sum(key, self._table))
+            asked = self._met[symbol] = Asked(x, *self._question(self._layers[0], x))
+        return asked
 
-    def project(self, noted: Array, count: Array, age: Array, reward: Array) -> tuple[Array, Array]:
+    def project(
+        self, noted: Array, count: NDArray[np.int64], age: NDArray[np.int64], reward: Array
+    ) -> tuple[Array, Array]:
         """Return the keys and values of slots in every layer.
 
         Args:
-            noted: ``[slots, width]``.
-            count: ``[slots]``.
-            age: ``[slots]``.
+            noted: from :meth:`noted`, ``[slots, layers * 2 * width]``.
+            count: 1 or more, ``[slots]``.
+            age: 0 or more, ``[slots]``.
             reward: ``[slots]``.
 
         Returns:
             Keys of length 1 and values, each ``[layers, heads, slots, dim]``.
         """
         shape = self.shape
-        features = np.concatenate((bumps(age, AGES), bumps(count - np.float32(1.0), COUNTS), reward[:, None]), axis=1)
-        u = noted + (features @ self._features + self._features_bias)
-        both = (u @ self._key_value).reshape(len(u), shape.layers, 2, shape.heads, -1).transpose(2, 1, 3, 0, 4)
-        length = np.sqrt(np.square(both[0]).sum(axis=-1, keepdims=True))
-        return both[0] / np.maximum(length, np.float32(1e-12)), both[1]
+        rows = noted + self._ages.take(age, 0, mode="clip")
+        rows += self._counts.take(count - 1, 0, mode="clip")
+        rows += felt(reward)[:, None] * self._reward
+        both = rows.reshape(len(rows), shape.layers, 2, shape.heads, -1).transpose(2, 1, 3, 0, 4)
+        length = np.sqrt((both[0] * both[0]) @ self._ones)
+        return both[0] / np.maximum(length, np.float32(1e-12))[..., None], both[1]
 
-    def scores(self, x: Array, keys: Array, values: Array, rank: Array, reward: Array) -> tuple[Array, Array]:
+    def leaning(self, rank: Array, reward: Array) -> Array:
+        """Return what each slot's score is beside its likeness, ``[layers, heads, 1 + slots]``; first the null slot.
+
+        Args:
+            rank: how many slots were noted more recently, ``[slots]``.
+            reward: ``[slots]``.
+        """
+        columns = np.zeros((3, 1 + len(rank)), np.float32)
+        np.log1p(rank, out=columns[0, 1:])
+        columns[1, 1:] = felt(reward)
+        columns[2, 0] = 1.0
+        return (self._slopes @ columns).reshape(self.shape.layers, self.shape.heads, -1)
+
+    def scores(self, asked: Asked, keys: Array, values: Array, leaning: Array) -> tuple[Array, Array]:
         """Score the actions.
 
         Args:
-            x: from :meth:`asked`, ``[width]``.
-            keys: ``[layers, heads, slots, dim]``.
+            asked: from :meth:`asked`.
+            keys: ``[layers, heads, 1 + slots, dim]``; first the null slot, as in all of these.
             values: likewise.
-            rank: how many slots were noted more recently, ``[slots]``.
-            reward: ``[slots]``.
+            leaning: from :meth:`leaning`.
 
         Returns:
             Logits, ``[actions]``, and the attention on each slot in the last layer, a mean over heads, ``[slots]``.
         """
-        crowd = max(1.0, math.sqrt(math.log1p(len(rank)) / math.log(9.0)))
-        later = np.log1p(rank)
-        heads = self.shape.heads
-        weights = np.zeros((heads, len(rank)), np.float32)
-        for layer, key, value in zip(self._layers, keys, values, strict=True):
-            both = _normed(x) @ layer["query_gate"] + layer["query_gate_bias"]
-            query, gate = both.reshape(2, heads, -1)
-            length = np.maximum(np.sqrt((query * query).sum(axis=1)), 1e-12)
-            query = query * (crowd * layer["beta"] / length)[:, None]
-            scores = (key @ query[:, :, None])[:, :, 0] + layer["recency"] * later + layer["useful"] * reward
-            top = np.maximum(scores.max(axis=1, initial=-np.inf), layer["null"])[:, None]
-            weights = np.exp(scores - top)
-            weights /= weights.sum(axis=1, keepdims=True) + np.exp(layer["null"][:, None] - top)
-            answer = (weights[:, None] @ value)[:, 0] / (np.float32(1.0) + np.exp(-gate))
-            x = x + answer.ravel() @ layer["output"]
-            hidden = _normed(x) @ layer["up"] + layer["up_bias"]
-            x = x + (hidden / (np.float32(1.0) + np.exp(-hidden))) @ layer["down"] + layer["down_bias"]
-        return _normed(x) @ self._head[0] + self._head[1], weights.sum(axis=0) / np.float32(heads)
+        x, query, gate = asked
+        beta = self._beta * max(1.0, math.sqrt(math.log(keys.shape[2]) / math.log(9.0)))
+        for i, layer in enumerate(self._layers):
+            if i:
+                query, gate = self._question(layer, x)
+            weights = (keys[i] @ query)[:, :, 0]
+            weights *= beta[i]
+            weights += leaning[i]
+            weights -= np.maximum.reduce(weights, axis=1, keepdims=True)
+            np.exp(weights, out=weights)
+            weights /= np.add.reduce(weights, axis=1, keepdims=True)
+            answer = (weights[:, None] @ values[i])[:, 0]
+            answer *= gate
+            x = x + answer.ravel() @ layer.output
+            hidden = (x * _shrinking(x)) @ layer.up
+            hidden += layer.up_bias
+            hidden /= np.exp(-hidden) + np.float32(1.0)
+            x += hidden @ layer.down
+            x += layer.down_bias
+        logits = (x * _shrinking(x)) @ self._head[0] + self._head[1]
+        return logits, np.add.reduce(weights[:, 1:]) / np.float32(self.shape.heads)
+
+    def _question(self, layer: _Layer, x: Array) -> tuple[Array, Array]:
+        """Return the query of a layer, of length 1, ``[heads, dim, 1]``, and its gate, ``[heads, dim]``."""
+        both = (x * _shrinking(x)) @ layer.query_gate
+        both += layer.query_gate_bias
+        query, gate = both.reshape(2, self.shape.heads, -1)
+        query /= np.maximum(np.sqrt((query * query) @ self._ones), np.float32(1e-12))[:, None]
+        return query[:, :, None], np.float32(1.0) / (np.exp(-gate) + np.float32(1.0))
 
     def _sum(self, key: Array, tables: list[Array]) -> Array:
         total = np.zeros(self.shape.width, np.float32)
@@ -121,26 +196,40 @@ class Reader:
         return total
 
 
-def _layer(network: MetaNetwork, weights: dict[str, Any], i: int) -> dict[str, Any]:
+def felt(reward: Array) -> Array:
+    """Return rewards as the network is told them: what is beyond all that it can tell apart is cut."""
+    return np.minimum(np.maximum(reward, -_FELT), _FELT)
+
+
+def _layer(network: MetaNetwork, weights: dict[str, Any], i: int) -> _Layer:
     read, form = network.reads[i], f"reads.{i}.form."
     assert isinstance(read, RetentionLayer)
     highest = math.log(read.config.max_temperature)
     query_gate, query_gate_bias = _after_norm(weights, f"{form}norm", f"{form}query_gate")
     up, up_bias = _after_norm(weights, f"feeds.{i}.0", f"feeds.{i}.1")
-    return {
-        "query_gate": query_gate,
-        "query_gate_bias": query_gate_bias,
-        "key_value": np.concatenate((weights[f"{form}key.weight"].T, weights[f"{form}value.weight"].T), axis=1),
-        "output": weights[f"{form}output.weight"].T.copy(),
-        "beta": np.exp(np.clip(weights[f"{form}log_temperature"], 0.0, highest)),
-        "null": weights[f"{form}null_score"],
-        "recency": -10.0 * weights[f"{form}slopes"][0][:, None],
-        "useful": 10.0 * weights[f"{form}slopes"][1][:, None],
-        "up": up,
-        "up_bias": up_bias,
-        "down": weights[f"feeds.{i}.3.weight"].T.copy(),
-        "down_bias": weights[f"feeds.{i}.3.bias"],
-    }
+    return _Layer(
+        query_gate=query_gate,
+        query_gate_bias=query_gate_bias,
+        output=_centred(weights[f"{form}output.weight"].T),
+        beta=np.exp(np.clip(weights[f"{form}log_temperature"], 0.0, highest)),
+        up=up,
+        up_bias=up_bias,
+        down=_centred(weights[f"feeds.{i}.3.weight"].T),
+        down_bias=_centred(weights[f"feeds.{i}.3.bias"]),
+    )
+
+
+def _key_value(weights: dict[str, Any], i: int) -> Array:
+    form = f"reads.{i}.form."
+    joined: Array = np.concatenate((weights[f"{form}key.weight"].T, weights[f"{form}value.weight"].T), axis=1)
+    return joined
+
+
+def _slopes(weights: dict[str, Any], i: int) -> Array:
+    """Return how a score leans by recency, by reward and where it is the null slot's, ``[heads, 3]``."""
+    form = f"reads.{i}.form."
+    recency, useful = weights[f"{form}slopes"]
+    return np.stack((-10.0 * recency, 10.0 * useful, weights[f"{form}null_score"]), axis=1).astype(np.float32)
 
 
 def _after_norm(weights: dict[str, Any], norm: str, linear: str) -> tuple[Array, Array]:
@@ -150,7 +239,11 @@ def _after_norm(weights: dict[str, Any], norm: str, linear: str) -> tuple[Array,
     return weights[f"{norm}.weight"][:, None] * weight, bias
 
 
-def _normed(x: Array) -> Array:
-    centred = x - x.sum() / np.float32(len(x))
-    normed: Array = centred / math.sqrt(centred @ centred / len(x) + _NORM_EPS)
-    return normed
+def _centred(x: Array) -> Array:
+    """Return vectors without their mean, ``[*lead, width]``: all that looks at them takes it off."""
+    return x - x.mean(axis=-1, keepdims=True, dtype=np.float64).astype(np.float32)
+
+
+def _shrinking(x: Array) -> float:
+    """Return what a hidden state is multiplied with to have a mean square of 1."""
+    return 1.0 / math.sqrt(float(x @ x) / len(x) + _NORM_EPS)

@@ -110,10 +110,13 @@ def test_the_reader_computes_what_the_network_computes(name: str, slots: int, se
     k = v = np.zeros((network.shape.layers, network.shape.heads, 0, dim), np.float32)
     if slots:
         u = np.array([reader.noted(key, int(a)) for key, a in zip(keys, notes.action[0], strict=True)])
-        k, v = reader.project(u, notes.count[0].numpy(), notes.age[0].numpy(), notes.reward[0].numpy())
+        count, age = (column[0].numpy().astype(np.int64) for column in (notes.count, notes.age))
+        k, v = reader.project(u, count, age, notes.reward[0].numpy())
+    k, v = (np.pad(each, ((0, 0), (0, 0), (1, 0), (0, 0))) for each in (k, v))  # the null slot
     for key, scores in zip(asked, wanted, strict=True):
         rank = notes.rank[0].numpy().astype(np.float32)
-        found, drawn = reader.scores(reader.asked(key), k, v, rank, notes.reward[0].numpy())
+        leaning = reader.leaning(rank, notes.reward[0].numpy())
+        found, drawn = reader.scores(reader.asked(key), k, v, leaning)
         assert found == pytest.approx(scores, rel=2e-4, abs=2e-4)
         assert drawn.shape == (slots,)
         assert (drawn >= 0).all()

@@ -83,15 +83,14 @@ class Naive:
     def scores(self, symbol: int, episode: int) -> dict[Any, Any]:
         """Attention by note, and the logits under None, from nothing but the rows."""
         u = [READER.noted(key_of(row.symbol), row.action) for row in self.rows]
-        columns = {
-            name: np.array([getattr(row, name) for row in self.rows], np.float32) for name in ("count", "reward")
-        }
-        age = np.array([max(episode - row.episode, 0) for row in self.rows], np.float32)
+        count = np.array([row.count for row in self.rows])
+        reward = np.array([row.reward for row in self.rows], np.float32)
+        age = np.array([max(episode - row.episode, 0) for row in self.rows])
         if not u:
             return {None: Notebook(READER).scores(key_of(symbol), 1)[0]}
-        k, v = READER.project(np.array(u), columns["count"], age, columns["reward"])
+        k, v = (np.pad(each, ((0, 0), (0, 0), (1, 0), (0, 0))) for each in READER.project(np.array(u), count, age, reward))
         rank = np.array([sum(o.order > row.order for o in self.rows) for row in self.rows], np.float32)
-        logits, drawn = READER.scores(READER.asked(key_of(symbol)), k, v, rank, columns["reward"])
+        logits, drawn = READER.scores(READER.asked(key_of(symbol)), k, v, READER.leaning(rank, reward))
         by_note = {(row.symbol, row.action, row.reward): d for row, d in zip(self.rows, drawn.tolist(), strict=True)}
         return by_note | {None: logits}
 
