@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, final
 
 import numpy as np
@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from retention import Transitions
 
 from ..recall.columns import grown
-from .reader import Array, Reader
+from .reader import Array, Reader, felt
 
 _FIRST_CAPACITY = 64
+LARGEST = float(np.finfo(np.float32).max)
+"""The largest reward that a note holds."""
 
 _COLUMNS = ("_noted", "_reward", "_rank", "_count", "_episode", "_order", "_id", "_symbol")
 
@@ -56,7 +58,9 @@ class Notebook:
         self._count, self._episode, self._order, self._id, self._symbol = (np.zeros(rows, np.int64) for _ in range(5))
         dims = (shape.layers, shape.heads, 1 + rows, shape.width // shape.heads)  # the null slot before all others
         self._keys, self._values = np.zeros(dims, np.float32), np.zeros(dims, np.float32)
-        self._leaning = reader.leaning(self._rank[:0], self._reward[:0])
+        self._leans = np.zeros((3, 1 + rows), np.float32)
+        self._leans[2, 0] = 1.0
+        self._leaning = reader.leaning(self._leans[:, :1])
         self._clock = 0
         self._numbered = 0
         self._age_of = -1  # the episode for which keys and values were projected
@@ -88,11 +92,17 @@ class Notebook:
         self._stale.add(row)
         return identity
 
-    def load(self, transitions: Transitions) -> None:
+    def load(self, transitions: Transitions, unstored: Mapping[Identity, int] | None = None) -> None:
         """Take in templates of the episodic memory; one that is noted already takes the memory's count, reward and id.
 
-        A note is named by what was noted, as the next key holds it: ratings and late rewards change what it earned.
+        A note is named by what was noted, as the next key holds it: ratings and late rewards change what it earned. A
+        late reward counts for the visits that it came for: later ones of the same note that earn none lower its mean.
+
+        Args:
+            transitions: the templates.
+            unstored: how often each note was made that is here and not yet in the memory.
         """
+        unstored = unstored or {}
         for row in np.lexsort((transitions.id, transitions.value, transitions.episode)):
             key, action, episode = transitions.key[row], int(transitions.action[row]), int(transitions.episode[row])
             identity = (key.tobytes(), action, float(transitions.next_key[row, 0]))
@@ -100,8 +110,8 @@ class Notebook:
             if place is None or episode > self._episode[place]:
                 self.note(key, action, identity[2], episode)
                 place = self._row_of[identity]
-            self._count[place] = transitions.count[row]
-            self._reward[place] = transitions.reward[row] + transitions.rating[row]
+            self._count[place] = transitions.count[row] + unstored.get(identity, 0)
+            self._earned(place, float(transitions.reward[row] + transitions.rating[row]))
             self._id[place] = transitions.id[row]
             self._stale.add(place)
 
@@ -131,9 +141,12 @@ class Notebook:
             return
         if len(rows):
             age = np.maximum(episode - self._episode[rows], 0)
-            keys, values = self._reader.project(self._noted[rows], self._count[rows], age, self._reward[rows])
-            self._keys[:, :, rows + 1], self._values[:, :, rows + 1] = keys, values
-        self._leaning = self._reader.leaning(self._rank[: self.size], self._reward[: self.size])
+            slots = rows + 1
+            keys, values = self._reader.project(self._noted[rows], self._count[rows], age, self._leans[1, slots])
+            self._keys[:, :, slots], self._values[:, :, slots] = keys, values
+        slots_filled = self.size + 1
+        np.log1p(self._rank[: self.size], out=self._leans[0, 1:slots_filled])
+        self._leaning = self._reader.leaning(self._leans[:, :slots_filled])
         self._stale.clear()
         self._age_of = episode
 
@@ -173,6 +186,7 @@ class Notebook:
                 setattr(self, name, grown(getattr(self, name), row + 1))
             slots = 1 + len(self._order)
             self._keys, self._values = (grown(each, slots, axis=2) for each in (self._keys, self._values))
+            self._leans = grown(self._leans, slots, axis=1)
         symbol, action, reward = identity
         if symbol not in self._number_of:
             self._number_of[symbol] = self._numbered = self._numbered + 1
@@ -180,10 +194,15 @@ class Notebook:
         self._row_of[identity] = row
         self._symbol[row] = self._number_of[symbol]
         self._noted[row] = self._reader.noted(key, action)
-        self._reward[row], self._count[row], self._id[row] = reward, 0, 0
+        self._count[row], self._id[row] = 0, 0
+        self._earned(row, reward)
         self._rank[row] = row
         self.size += 1
         return row
+
+    def _earned(self, row: int, reward: float) -> None:
+        self._reward[row] = min(max(reward, -LARGEST), LARGEST)
+        self._leans[1, 1 + row] = felt(reward)
 
     def _least(self) -> int:
         """Return the note that a full notebook gives up."""
@@ -208,6 +227,7 @@ class Notebook:
             for name in _COLUMNS:
                 column = getattr(self, name)
                 column[row] = column[last]
+            self._leans[1, 1 + row] = self._leans[1, 1 + last]
             self._identity[row] = self._identity[last]
             self._row_of[self._identity[row]] = row
             self._stale.add(row)

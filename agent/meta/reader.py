@@ -20,7 +20,8 @@ from .network import AGES, COUNTS, MetaNetwork
 Array = NDArray[np.float32]
 _NORM_EPS = 1e-5
 _ASKED = 4096  # observations of which it is kept how they are asked about
-_FELT = np.float32(1e6)  # a reward beyond is felt as this: squares of it would not fit a float32
+_FELT = 1e6  # a reward beyond is felt as this: the square of a larger one might not fit a float32
+_NO_LENGTH = np.float32(1e-24)  # squared: below it a vector has no direction
 
 
 def code_of(symbol: bytes, width: int) -> Array:
@@ -43,7 +44,7 @@ class Asked(NamedTuple):
     Attributes:
         x: the hidden state, ``[width]``.
         query: of the first layer, of length 1, ``[heads, dim, 1]``.
-        gate: of the first layer, ``[heads, dim]``.
+        gate: of the first layer, twice a sigmoid, ``[heads, dim]``.
     """
 
     x: Array
@@ -52,7 +53,11 @@ class Asked(NamedTuple):
 
 
 class _Layer(NamedTuple):
-    """The weights of a layer. Hidden states have a mean of 0, as all that is added to them has."""
+    """The weights of a layer.
+
+    Hidden states have a mean of 0, as all that is added to them has. ``2 sigmoid(x) = 1 + tanh(x / 2)``: the half lies
+    in what comes before a gate or a feed-forward's middle, and what is twice too much in what comes after a gate.
+    """
 
     query_gate: Array
     query_gate_bias: Array
@@ -109,7 +114,7 @@ class Reader:
         return asked
 
     def project(
-        self, noted: Array, count: NDArray[np.int64], age: NDArray[np.int64], reward: Array
+        self, noted: Array, count: NDArray[np.int64], age: NDArray[np.int64], felt: Array
     ) -> tuple[Array, Array]:
         """Return the keys and values of slots in every layer.
 
@@ -117,7 +122,7 @@ class Reader:
             noted: from :meth:`noted`, ``[slots, layers * 2 * width]``.
             count: 1 or more, ``[slots]``.
             age: 0 or more, ``[slots]``.
-            reward: ``[slots]``.
+            felt: the reward, by :func:`felt`, ``[slots]``.
 
         Returns:
             Keys of length 1 and values, each ``[layers, heads, slots, dim]``.
@@ -125,22 +130,18 @@ class Reader:
         shape = self.shape
         rows = noted + self._ages.take(age, 0, mode="clip")
         rows += self._counts.take(count - 1, 0, mode="clip")
-        rows += felt(reward)[:, None] * self._reward
+        rows += felt[:, None] * self._reward
         both = rows.reshape(len(rows), shape.layers, 2, shape.heads, -1).transpose(2, 1, 3, 0, 4)
-        length = np.sqrt((both[0] * both[0]) @ self._ones)
-        return both[0] / np.maximum(length, np.float32(1e-12))[..., None], both[1]
+        length = np.sqrt((both[0] * both[0]) @ self._ones + _NO_LENGTH)
+        return both[0] / length[..., None], both[1]
 
-    def leaning(self, rank: Array, reward: Array) -> Array:
-        """Return what each slot's score is beside its likeness, ``[layers, heads, 1 + slots]``; first the null slot.
+    def leaning(self, columns: Array) -> Array:
+        """Return what each slot's score is beside its likeness, ``[layers, heads, 1 + slots]``.
 
         Args:
-            rank: how many slots were noted more recently, ``[slots]``.
-            reward: ``[slots]``.
+            columns: ``log(1 + rank)``, where the rank is how many slots were noted more recently; the reward, by
+                :func:`felt`; and 1 for the null slot, for which these are 0. ``[3, 1 + slots]``.
         """
-        columns = np.zeros((3, 1 + len(rank)), np.float32)
-        np.log1p(rank, out=columns[0, 1:])
-        columns[1, 1:] = felt(reward)
-        columns[2, 0] = 1.0
         return (self._slopes @ columns).reshape(self.shape.layers, self.shape.heads, -1)
 
     def scores(self, asked: Asked, keys: Array, values: Array, leaning: Array) -> tuple[Array, Array]:
@@ -168,22 +169,26 @@ class Reader:
             weights /= np.add.reduce(weights, axis=1, keepdims=True)
             answer = (weights[:, None] @ values[i])[:, 0]
             answer *= gate
-            x = x + answer.ravel() @ layer.output
-            hidden = (x * _shrinking(x)) @ layer.up
+            x = x + answer.ravel().dot(layer.output)
+            hidden = (x * _shrinking(x)).dot(layer.up)
             hidden += layer.up_bias
-            hidden /= np.exp(-hidden) + np.float32(1.0)
-            x += hidden @ layer.down
+            bent = np.tanh(hidden)
+            bent += 1.0
+            hidden *= bent
+            x += hidden.dot(layer.down)
             x += layer.down_bias
-        logits = (x * _shrinking(x)) @ self._head[0] + self._head[1]
+        logits = (x * _shrinking(x)).dot(self._head[0]) + self._head[1]
         return logits, np.add.reduce(weights[:, 1:]) / np.float32(self.shape.heads)
 
     def _question(self, layer: _Layer, x: Array) -> tuple[Array, Array]:
         """Return the query of a layer, of length 1, ``[heads, dim, 1]``, and its gate, ``[heads, dim]``."""
-        both = (x * _shrinking(x)) @ layer.query_gate
+        both = (x * _shrinking(x)).dot(layer.query_gate)
         both += layer.query_gate_bias
         query, gate = both.reshape(2, self.shape.heads, -1)
-        query /= np.maximum(np.sqrt((query * query) @ self._ones), np.float32(1e-12))[:, None]
-        return query[:, :, None], np.float32(1.0) / (np.exp(-gate) + np.float32(1.0))
+        query /= np.sqrt((query * query).dot(self._ones) + _NO_LENGTH)[:, None]
+        gate = np.tanh(gate)
+        gate += 1.0
+        return query[:, :, None], gate
 
     def _sum(self, key: Array, tables: list[Array]) -> Array:
         total = np.zeros(self.shape.width, np.float32)
@@ -196,9 +201,9 @@ class Reader:
         return total
 
 
-def felt(reward: Array) -> Array:
-    """Return rewards as the network is told them: what is beyond all that it can tell apart is cut."""
-    return np.minimum(np.maximum(reward, -_FELT), _FELT)
+def felt(reward: float) -> float:
+    """Return a reward as the network is told it: what is beyond all that it can tell apart is cut."""
+    return min(max(reward, -_FELT), _FELT)
 
 
 def _layer(network: MetaNetwork, weights: dict[str, Any], i: int) -> _Layer:
@@ -207,13 +212,14 @@ def _layer(network: MetaNetwork, weights: dict[str, Any], i: int) -> _Layer:
     highest = math.log(read.config.max_temperature)
     query_gate, query_gate_bias = _after_norm(weights, f"{form}norm", f"{form}query_gate")
     up, up_bias = _after_norm(weights, f"feeds.{i}.0", f"feeds.{i}.1")
+    half = np.repeat(np.array([1.0, 0.5], np.float32), len(query_gate))
     return _Layer(
-        query_gate=query_gate,
-        query_gate_bias=query_gate_bias,
-        output=_centred(weights[f"{form}output.weight"].T),
+        query_gate=query_gate * half,
+        query_gate_bias=query_gate_bias * half,
+        output=0.5 * _centred(weights[f"{form}output.weight"].T),
         beta=np.exp(np.clip(weights[f"{form}log_temperature"], 0.0, highest)),
-        up=up,
-        up_bias=up_bias,
+        up=0.5 * up,
+        up_bias=0.5 * up_bias,
         down=_centred(weights[f"feeds.{i}.3.weight"].T),
         down_bias=_centred(weights[f"feeds.{i}.3.bias"]),
     )
@@ -246,4 +252,4 @@ def _centred(x: Array) -> Array:
 
 def _shrinking(x: Array) -> float:
     """Return what a hidden state is multiplied with to have a mean square of 1."""
-    return 1.0 / math.sqrt(float(x @ x) / len(x) + _NORM_EPS)
+    return 1.0 / math.sqrt(float(x.dot(x)) / len(x) + _NORM_EPS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, final
@@ -10,10 +11,10 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from retention import Transitions, UnsupportedSpaceError
+from retention import EnvironmentFaultError, Transitions, UnsupportedSpaceError
 
 from ..meta.checkpoint import load_checkpoint
-from ..meta.notebook import Identity, Notebook, as_transitions
+from ..meta.notebook import LARGEST, Identity, Notebook, as_transitions
 from ..meta.reader import Reader
 from ..recall.actions import numbered_actions
 from ..recall.keys import KeySpace, key_space
@@ -27,7 +28,8 @@ class _Lane:
     """An episode in progress.
 
     Attributes:
-        notebook: what is read and written: the task's own, or a copy that is dropped where the agent is frozen.
+        notebook: what is read and written: the task's own, or a copy that is dropped.
+        borrowed: whether it is the task's own and must not be written: the first note then goes into a copy.
         key: of the latest observation.
         action: the latest, from 0.
         visits: what was noted, in order.
@@ -36,6 +38,7 @@ class _Lane:
 
     notebook: Notebook
     key: NDArray[np.float32]
+    borrowed: bool = False
     action: int = 0
     visits: list[Identity] = field(default_factory=list)
     drawn: dict[int, float] = field(default_factory=dict)
@@ -119,19 +122,22 @@ class PretrainedPolicy:
         shared = self._notebook
         if anew:
             self._notebook = self._new_notebook()
-        self._notebook.load(transitions)
-        for lane in (each for each in self._lanes.values() if anew and each.notebook is shared):
+        writing = [lane for lane in self._lanes.values() if lane.notebook is shared]
+        visits = [identity for lane in writing for identity in lane.visits]
+        self._notebook.load(transitions, None if anew else Counter(visits))
+        for symbol, action, reward in visits if anew else ():
+            self._notebook.note(np.frombuffer(symbol, np.float32), action, reward, self._episode + 1)
+        for lane in writing:
             lane.notebook = self._notebook
-            for symbol, action, reward in lane.visits:
-                self._notebook.note(np.frombuffer(symbol, np.float32), action, reward, self._episode + 1)
         self._episode = max(self._episode, self._notebook.latest_episode)
 
     def start_episode(self, observation: Any, rng: np.random.Generator, *, lane: int = 0) -> None:
         """Begin an episode at its first observation."""
-        notebook = self._notebook if self._enabled else self._new_notebook()
-        if self._enabled and (self._task.frozen or lane < 0):  # a lane below 0 is asked for one action outside of a run
-            notebook = copy.deepcopy(notebook)
-        self._lanes[lane] = now = _Lane(notebook=notebook, key=self._keys.key(observation))
+        self._lanes[lane] = now = _Lane(
+            notebook=self._notebook if self._enabled else self._new_notebook(),
+            key=self._keys.key(observation),
+            borrowed=self._enabled and (self._task.frozen or lane < 0),  # below 0: for one action outside of a run
+        )
         if self._reader.shape.noted == "arrival":
             self._note(now, 0, 0.0)
 
@@ -159,6 +165,11 @@ class PretrainedPolicy:
             self._note(now, 0, reward)
 
     def _note(self, now: _Lane, action: int, reward: float) -> None:
+        if not -LARGEST <= reward <= LARGEST:
+            raise EnvironmentFaultError(f"the reward is {reward}: a note holds none beyond {LARGEST:.3g}")
+        if now.borrowed:
+            now.notebook.bring_up_to_date(self._episode + 1)  # once, and not in each copy
+            now.notebook, now.borrowed = copy.deepcopy(now.notebook), False
         now.visits.append(now.notebook.note(now.key, action, float(np.float32(reward)), self._episode + 1))
 
     def end_episode(self, return_: float, *, lane: int = 0) -> Experience:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -50,17 +51,15 @@ class KeySpace:
                 space, or NaN or infinity.
         """
         try:
-            with np.errstate(over="ignore", invalid="ignore"):  # what float32 cannot hold becomes inf: refused below
-                parts = self.flatten(observation)
-                joined = np.concatenate(parts, dtype=np.float32, casting="unsafe") if len(parts) > 1 else parts[0]
-            key: NDArray[np.float32] = joined + _ZERO
+            parts = self.flatten(observation)
+            key: NDArray[np.float32] = (np.concatenate(parts) if len(parts) > 1 else parts[0]) + _ZERO
         except (TypeError, ValueError, KeyError, IndexError) as error:
             raise EnvironmentFaultError(f"an observation does not fit its space: {error}") from error
         if key.shape != (self.width,):
             raise EnvironmentFaultError(
                 f"an observation has {key.size} numbers where its space declares {self.width}: {_shown(observation)}"
             )
-        if not np.isfinite(key).all():
+        if not (math.isfinite(key.dot(key)) or np.isfinite(key).all()):  # squares of finite numbers may be infinite
             raise EnvironmentFaultError(f"an observation holds NaN or infinity: {_shown(observation)}")
         return key
 
@@ -119,11 +118,11 @@ def _part(space: spaces.Space[Any], *, one_hot: bool, encoded: MakeEncoder) -> _
         return _symbolic(space, one_hot)
     if isinstance(space, spaces.Box) and _is_large(space):
         made = encoded(space)
-        return _Part(made.width, lambda value: [made.encode(np.asarray(value))])
+        return _Part(made.width, lambda value: [_encoded(made, value)])
     if isinstance(space, spaces.Box) and np.issubdtype(space.dtype, np.integer):
         return _Part(int(np.prod(space.shape)), lambda value: [_integers(value)])
     if isinstance(space, (spaces.MultiBinary, spaces.Box)):
-        return _Part(int(np.prod(space.shape)), lambda value: [np.asarray(value, dtype=np.float32).ravel()])
+        return _Part(int(np.prod(space.shape)), lambda value: [_float32(value).ravel()])
     if isinstance(space, (spaces.Tuple, spaces.Dict)):
         parts = [_part(each, one_hot=one_hot, encoded=encoded) for each in _inner(space)]
         width, flattens = sum(each.width for each in parts), [each.flatten for each in parts]
@@ -176,6 +175,19 @@ def _one_hot(symbols: NDArray[Any], sizes: NDArray[Any], offsets: NDArray[np.int
     hot = np.zeros(int(sizes.sum()), dtype=np.float32)
     hot[offsets + symbols.astype(np.int64)] = 1.0
     return hot
+
+
+def _encoded(encoder: Encoder, value: Any) -> NDArray[np.float32]:
+    with np.errstate(over="ignore", invalid="ignore"):  # as in _float32
+        return _float32(encoder.encode(np.asarray(value)))
+
+
+def _float32(value: Any) -> NDArray[np.float32]:
+    given = np.asarray(value)
+    if given.dtype == np.float32:
+        return given
+    with np.errstate(over="ignore", invalid="ignore"):  # what float32 cannot hold becomes inf, which no key may be
+        return given.astype(np.float32)
 
 
 def _integers(value: Any) -> NDArray[np.float32]:

@@ -115,8 +115,9 @@ def test_the_reader_computes_what_the_network_computes(name: str, slots: int, se
     k, v = (np.pad(each, ((0, 0), (0, 0), (1, 0), (0, 0))) for each in (k, v))  # the null slot
     for key, scores in zip(asked, wanted, strict=True):
         rank = notes.rank[0].numpy().astype(np.float32)
-        leaning = reader.leaning(rank, notes.reward[0].numpy())
-        found, drawn = reader.scores(reader.asked(key), k, v, leaning)
+        leans = np.zeros((3, 1 + slots), np.float32)
+        leans[0, 1:], leans[1, 1:], leans[2, 0] = np.log1p(rank), notes.reward[0].numpy(), 1.0
+        found, drawn = reader.scores(reader.asked(key), k, v, reader.leaning(leans))
         assert found == pytest.approx(scores, rel=2e-4, abs=2e-4)
         assert drawn.shape == (slots,)
         assert (drawn >= 0).all()

@@ -90,9 +90,16 @@ class Naive:
             return {None: Notebook(READER).scores(key_of(symbol), 1)[0]}
         k, v = (np.pad(each, ((0, 0), (0, 0), (1, 0), (0, 0))) for each in READER.project(np.array(u), count, age, reward))
         rank = np.array([sum(o.order > row.order for o in self.rows) for row in self.rows], np.float32)
-        logits, drawn = READER.scores(READER.asked(key_of(symbol)), k, v, READER.leaning(rank, reward))
+        logits, drawn = READER.scores(READER.asked(key_of(symbol)), k, v, READER.leaning(leans(rank, reward)))
         by_note = {(row.symbol, row.action, row.reward): d for row, d in zip(self.rows, drawn.tolist(), strict=True)}
         return by_note | {None: logits}
+
+
+def leans(rank: Any, reward: Any) -> Any:
+    """What scores lean by beside likeness, the null slot first, ``[3, 1 + notes]``."""
+    columns = np.zeros((3, 1 + len(rank)), np.float32)
+    columns[0, 1:], columns[1, 1:], columns[2, 0] = np.log1p(rank), reward, 1.0
+    return columns
 
 
 def held(notebook: Notebook) -> list[tuple[int, int, float]]:
