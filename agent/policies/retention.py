@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, final
 
 import numpy as np
@@ -164,23 +164,30 @@ class RetentionPolicy:
 
     def act(self, *, lane: int = 0) -> Any:
         """Choose the action of the highest recalled value, ties at random; a held action goes on."""
-        now = self._lanes[lane]
-        if now.start_key is None:
+        return self.act_lanes((lane,))[0]
+
+    def act_lanes(self, lanes: Sequence[int]) -> list[Any]:
+        """Choose for several lanes: those where a decision is due read the memory together."""
+        every = [self._lanes[lane] for lane in lanes]
+        due = [now for now in every if now.start_key is None]
+        for now in due:
             now.start_key, now.steps_held, now.reward = now.key, 0, 0.0
-            now.action = self._choose(now)
-        return self._acted.take(now.action)
+        if not self.config.enabled:
+            for now in due:
+                now.action = int(now.rng.integers(self._actions))
+        elif due:
+            for now, recollection in zip(due, self._read([now.key for now in due]), strict=True):
+                now.action = self._choose(now, recollection)
+        return [self._acted.take(now.action) for now in every]
 
     def recall(self, observation: Any) -> Recollection:
         """Return what memory holds about an observation: values, null mass, slots and attention per action."""
-        return self._read(self._keys.key(observation))
+        return self._read([self._keys.key(observation)])[0]
 
-    def _read(self, key: _Key) -> Recollection:
-        return self._slots.read(key, null_value=self._slots.lowest if self._task.frozen else None)
+    def _read(self, keys: list[_Key]) -> list[Recollection]:
+        return self._slots.read(np.array(keys), null_value=self._slots.lowest if self._task.frozen else None)
 
-    def _choose(self, now: Lane) -> int:
-        if not self.config.enabled:
-            return int(now.rng.integers(self._actions))
-        recollection = self._read(now.key)
+    def _choose(self, now: Lane, recollection: Recollection) -> int:
         best = recollection.values.max()
         tied = np.flatnonzero(recollection.values >= best - _TIE * max(1.0, abs(best)))
         action = int(tied[0] if len(tied) == 1 else now.rng.choice(tied))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .columns import Columns, grown
 from .config import RecallConfig
 from .foresight import Worth
-from .retrieval import Recollection
+from .retrieval import Recollection, nothing
 from .sweep import sweep
 from .thinning import inferior
 
@@ -83,28 +83,23 @@ class ExactRetrieval:
         self._elsewhere += (total - top) - (visits - most)
         self._visits[row, action] = total, top
 
-    def read(self, key: NDArray[np.float32], worth: Worth) -> Recollection:
-        """Attend over the outcomes of each action in exactly this state; a state never met recalls nothing."""
-        row = self._row_of.get(key.tobytes())
-        if row is None:
-            shape = self._index.shape[1:]
-            return Recollection(
-                values=np.full(shape[0], worth.optimism),
-                null_mass=np.ones(shape[0]),
-                slots=np.zeros(shape, np.int64),
-                weights=np.zeros(shape),
-            )
-        slots = self._index[row].copy()
-        mass = np.exp(self._scores[row])
+    def read(self, keys: NDArray[np.float32], worth: Worth) -> list[Recollection]:
+        """Attend over the outcomes of each action in exactly these states; a state never met recalls nothing."""
+        row_of = [self._row_of.get(key.tobytes(), -1) for key in keys]
+        rows = np.array(row_of, np.int64)
+        slots = self._index[rows]
+        mass = np.exp(self._scores[rows])
         null = self.null_mass
-        total = mass.sum(axis=1) + null
-        weights, null_mass = mass / total[:, None], null / total
-        return Recollection(
-            values=(weights * self._columns.value[slots]).sum(axis=1) + null_mass * self._unknown(worth)[row],
-            null_mass=null_mass,
-            slots=slots,
-            weights=weights,
-        )
+        total = mass.sum(axis=-1) + null
+        weights, null_mass = mass / total[..., None], null / total
+        unknown = self._unknown(worth, self._forgotten[rows])
+        values = (weights * self._columns.value[slots]).sum(axis=-1) + null_mass * unknown
+        return [
+            nothing(*self._index.shape[1:], worth)
+            if row < 0
+            else Recollection(values=values[i], null_mass=null_mass[i], slots=slots[i], weights=weights[i])
+            for i, row in enumerate(row_of)
+        ]
 
     def learn(self, worth: Worth, decisions: int) -> None:
         """Sweep some times after a decision, and more often after an episode."""
@@ -146,12 +141,12 @@ class ExactRetrieval:
             self.add(slot)
         self._forgotten = forgotten
 
-    def _unknown(self, worth: Worth) -> NDArray[np.float64]:
-        """Return the value of the null slot, ``[rows, actions]``."""
-        if not self._forgotten.any():
-            return np.full(self._forgotten.shape, worth.optimism)
+    def _unknown(self, worth: Worth, forgotten: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Return the value of the null slot, ``[rows, actions]``, by what was forgotten there."""
+        if not forgotten.any():
+            return np.full(forgotten.shape, worth.optimism)
         lowest = float(self._columns.value[: self._columns.size].min())
-        return np.where(self._forgotten, lowest, worth.optimism)
+        return np.where(forgotten, lowest, worth.optimism)
 
     def _sweep(self, worth: Worth, times: int) -> None:
         columns, size, rows = self._columns, self._columns.size, len(self._row_of)
@@ -166,7 +161,7 @@ class ExactRetrieval:
             torch.from_numpy(self._scores[:rows]),
             torch.from_numpy(self._next_row[:size]),
             null_score=math.log(self.null_mass),
-            optimism=torch.from_numpy(self._unknown(worth)[:rows]),
+            optimism=torch.from_numpy(self._unknown(worth, self._forgotten[:rows])),
             discount=worth.discount,
             times=times,
             tolerance=self._config.tolerance * max(abs(worth.optimism), float(value.abs().max())),

@@ -97,11 +97,18 @@ class NearModel:
         """Return the slots nearest to some slots, themselves among them, ``[slots, k]``."""
         return self._every.nearest(self._every.points[slots], min(k, self.size))[1]
 
-    def foresee(self, keys: NDArray[np.float32], columns: Columns) -> Foresight:
-        """Foresee every action at some keys, ``[rows, width]``; only slots taken in are read."""
+    def foresee(self, keys: NDArray[np.float32], columns: Columns, *, apart: bool = False) -> Foresight:
+        """Foresee every action at some keys; only slots taken in are read.
+
+        Args:
+            keys: ``[rows, width]``.
+            columns: the slots.
+            apart: whether each row must be, to the bit, what it would be if it were the only one.
+        """
         at = self.scaled(keys)
         rows, actions = len(at), len(self._of_action)
-        squared, slots = self._of_each_action(at)
+        groups = rows if apart else 1
+        squared, slots = self._of_each_action(at, groups)
         count = columns.count[slots]
         scores = np.exp(-self._beta * squared) * count
         total = scores.sum(axis=1, keepdims=True) + self._null_mass
@@ -113,12 +120,15 @@ class NearModel:
         else:
             offset, left = mean_fit(weights, moves)
         live = 1.0 - np.einsum("rk,rk->r", weights, columns.terminated[slots])
-        index, weight, unknown = self._ahead(start + offset)
+        index, weight, unknown = self._ahead(start + offset, groups)
         chance = np.flatnonzero(left * self._width > _CHANCE)
         if len(chance):
+            for own in np.split(chance, np.searchsorted(chance, np.arange(1, groups) * actions)):
+                self._look_up(slots[own][:, 0])  # by group, as it would be if this were the only one
+                self._look_up(slots[own])
             going_on = weights[chance] * ~columns.terminated[slots[chance]]
-            index[chance] = self._followers(slots[chance][:, :1])
-            index[chance, : self._neighbours] = self._followers(slots[chance])
+            index[chance] = self._follow[slots[chance][:, :1]]
+            index[chance, : self._neighbours] = self._follow[slots[chance]]
             weight[chance] = 0.0
             weight[chance, : self._neighbours] = going_on / np.maximum(going_on.sum(axis=1, keepdims=True), 1e-300)
             unknown[chance] = 0.0
@@ -135,36 +145,35 @@ class NearModel:
             attention=(scores / total).reshape(*shape, -1),
         )
 
-    def _of_each_action(self, at: _Reals) -> tuple[_Reals, NDArray[np.int64]]:
+    def _of_each_action(self, at: _Reals, groups: int) -> tuple[_Reals, NDArray[np.int64]]:
         """Return the nearest templates of each action, ``[rows * actions, neighbours]``."""
         rows, actions, k = len(at), len(self._of_action), self._neighbours
         squared = np.full((rows, actions, k), np.inf)
         slots = np.zeros((rows, actions, k), np.int64)
         for action, keys in enumerate(self._of_action):
             if keys.size:
-                squared[:, action], place = keys.nearest(at, k)
+                squared[:, action], place = keys.nearest(at, k, groups=groups)
                 slots[:, action] = self._slots[action][place]
         return squared.reshape(-1, k), slots.reshape(-1, k)
 
-    def _ahead(self, there: _Reals) -> tuple[NDArray[np.int64], _Reals, _Reals]:
+    def _ahead(self, there: _Reals, groups: int) -> tuple[NDArray[np.int64], _Reals, _Reals]:
         """Return the slots that speak for some places, how much each says, and how unknown the places are."""
         if not self.size:
             none = np.zeros((len(there), self._landmarks))
             return none.astype(np.int64), none, np.ones(len(there))
-        squared, index = self._every.nearest(there, self._landmarks)
+        squared, index = self._every.nearest(there, self._landmarks, groups=groups)
         known = np.exp(-self._beta * squared).sum(axis=1)
         weight, reach = window(squared, np.ones_like(squared))
         if slopes_carry(self._width):
             weight = linear_weights(self._every.points[index] - there[:, None], weight, reach)
         return index, weight, self._null_mass / (self._null_mass + known)
 
-    def _followers(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the slot nearest to where each slot led; it is looked up once."""
+    def _look_up(self, slots: NDArray[np.int64]) -> None:
+        """Find the slot nearest to where each slot led, once."""
         missing = np.unique(slots[self._follow[slots] < 0])
         if len(missing):
             there = self._every.points[missing] + self._move[missing]
             self._follow[missing] = self._every.nearest(there, 1)[1][:, 0]
-        return self._follow[slots]
 
     def forget_followers(self, slots: NDArray[np.int64]) -> None:
         """Let it be looked up anew where some slots led: slots may have come nearer."""

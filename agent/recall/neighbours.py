@@ -53,25 +53,29 @@ class NearestKeys:
 
             self._tree, self._treed = cKDTree(self.points), self.size
 
-    def nearest(self, queries: NDArray[np.float64], k: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    def nearest(
+        self, queries: NDArray[np.float64], k: int, *, groups: int = 1
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Return the ``k`` nearest keys of each query, nearest first.
 
         Args:
             queries: ``[queries, width]``.
             k: how many.
+            groups: queries come in so many groups of one size; each is answered, to the bit, as if it were asked alone.
 
         Returns:
             Squared distances and the numbers of the keys, both ``[queries, k]``. Where there are fewer keys the
             distance is infinite and the number that of the nearest one.
         """
-        squared, index = self._scanned(queries, k)
+        squared, index = self._scanned(queries, k, groups)
         if self._tree is not None:
             distance, place = self._tree.query(queries, k)
             distance, place = distance.reshape(-1, k), place.reshape(-1, k)
             squared, index = np.hstack([squared, np.square(distance)]), np.hstack([index, place])
         if squared.shape[1] > k or self._tree is None:
             order = squared.argsort(axis=1, kind="stable")[:, :k]
-            squared, index = np.take_along_axis(squared, order, 1), np.take_along_axis(index, order, 1)
+            row = np.arange(len(queries))[:, None]
+            squared, index = squared[row, order], index[row, order]
         missing = k - squared.shape[1]
         if missing > 0:
             squared = np.pad(squared, ((0, 0), (0, missing)), constant_values=np.inf)
@@ -80,19 +84,27 @@ class NearestKeys:
             index = np.where(np.isfinite(squared), index, index[:, :1])
         return squared, index
 
-    def _scanned(self, queries: NDArray[np.float64], k: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    def _scanned(
+        self, queries: NDArray[np.float64], k: int, groups: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Return the ``k`` nearest (or all, if fewer) of the keys that no tree holds, in no order."""
         tail = self.points[self._treed :]
         if not len(tail) or not len(queries):
             return np.zeros((len(queries), 0)), np.zeros((len(queries), 0), np.int64)
         rows = max(1, _SCAN // len(tail))
-        parts = [self._scan(queries[start : start + rows], tail, k) for start in range(0, len(queries), rows)]
+        if len(queries) <= rows:
+            return self._scan(queries, tail, k, groups)
+        if groups > 1:
+            parts = [self._scanned(group, k, 1) for group in np.split(queries, groups)]
+        else:
+            parts = [self._scan(queries[start : start + rows], tail, k, 1) for start in range(0, len(queries), rows)]
         return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
     def _scan(
-        self, queries: NDArray[np.float64], tail: NDArray[np.float64], k: int
+        self, queries: NDArray[np.float64], tail: NDArray[np.float64], k: int, groups: int
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        squared = queries @ tail.T
+        # A product of many rows rounds otherwise than that of each group: so they are stacked, and not joined.
+        squared = (queries.reshape(groups, -1, queries.shape[1]) @ tail.T).reshape(len(queries), -1)
         squared *= -2.0
         squared += self._norms[self._treed : self.size]
         squared += np.einsum("qd,qd->q", queries, queries)[:, None]
@@ -100,4 +112,4 @@ class NearestKeys:
         if len(tail) <= k:
             return squared, np.broadcast_to(np.arange(self._treed, self.size), squared.shape)
         place = np.argpartition(squared, k - 1, axis=1)[:, :k]
-        return np.take_along_axis(squared, place, 1), place + self._treed
+        return squared[np.arange(len(queries))[:, None], place], place + self._treed

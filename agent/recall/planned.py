@@ -12,7 +12,7 @@ from .config import RecallConfig
 from .foresight import Worth, action_values
 from .near import NearModel
 from .plan import Plan
-from .retrieval import Recollection
+from .retrieval import Recollection, nothing
 from .thinning import redundant
 
 _STIRRED = 8  # slots around a new one at which is foreseen anew
@@ -53,23 +53,16 @@ class PlannedRetrieval:
         """Foresee anew around a slot with the next :meth:`learn`."""
         self._touched.append(slot)
 
-    def read(self, key: NDArray[np.float32], worth: Worth) -> Recollection:
-        """Foresee every action at a key and value where it leads."""
+    def read(self, keys: NDArray[np.float32], worth: Worth) -> list[Recollection]:
+        """Foresee every action at some keys and value where it leads."""
         if not self.model.size:
-            shape = (self._actions, self._config.neighbours)
-            return Recollection(
-                values=np.full(shape[0], worth.optimism),
-                null_mass=np.ones(shape[0]),
-                slots=np.zeros(shape, np.int64),
-                weights=np.zeros(shape),
-            )
-        seen = self.model.foresee(key[None], self._columns)
-        return Recollection(
-            values=action_values(seen, self._columns.value, worth)[0],
-            null_mass=1.0 - seen.support[0],
-            slots=seen.slots[0],
-            weights=seen.attention[0],
-        )
+            return [nothing(self._actions, self._config.neighbours, worth) for _ in keys]
+        seen = self.model.foresee(keys, self._columns, apart=True)
+        values, null_mass = action_values(seen, self._columns.value, worth), 1.0 - seen.support
+        return [
+            Recollection(values=values[row], null_mass=null_mass[row], slots=seen.slots[row], weights=seen.attention[row])
+            for row in range(len(keys))
+        ]
 
     def learn(self, worth: Worth, decisions: int) -> None:
         """Take in what is new, foresee anew around it, and back up what that moves."""

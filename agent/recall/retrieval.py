@@ -28,6 +28,16 @@ class Recollection:
     weights: NDArray[np.float64]
 
 
+def nothing(actions: int, k: int, worth: Worth) -> Recollection:
+    """Return what is recalled where nothing is known: every action has the value of the unknown."""
+    return Recollection(
+        values=np.full(actions, worth.optimism),
+        null_mass=np.ones(actions),
+        slots=np.zeros((actions, k), np.int64),
+        weights=np.zeros((actions, k)),
+    )
+
+
 class Retrieval(Protocol):
     """Reads the slots of one task, and keeps their values true to each other."""
 
@@ -39,8 +49,8 @@ class Retrieval(Protocol):
         """Take notice of a slot's changed count, reward or rating."""
         ...
 
-    def read(self, key: NDArray[np.float32], worth: Worth) -> Recollection:
-        """Read the value of every action at a key, ``[width]``."""
+    def read(self, keys: NDArray[np.float32], worth: Worth) -> list[Recollection]:
+        """Read the value of every action at some keys, ``[rows, width]``: each, to the bit, as if it were the only one."""
         ...
 
     def learn(self, worth: Worth, decisions: int) -> None:

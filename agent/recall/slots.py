@@ -60,14 +60,14 @@ class TransitionSlots:
         """Whether the capacity is reached: then :meth:`thin` makes room, or new slots are not taken."""
         return len(self) >= self._config.capacity
 
-    def read(self, key: NDArray[np.float32], *, null_value: float | None = None) -> Recollection:
-        """Read the value of every action at a key.
+    def read(self, keys: NDArray[np.float32], *, null_value: float | None = None) -> list[Recollection]:
+        """Read the value of every action at some keys: each, to the bit, as if it were the only one.
 
         Args:
-            key: ``[width]``.
+            keys: ``[rows, width]``.
             null_value: the value of the null slot; the optimistic one by default.
         """
-        return self._retrieval.read(key, self._worth(self.optimism if null_value is None else null_value))
+        return self._retrieval.read(keys, self._worth(self.optimism if null_value is None else null_value))
 
     def _worth(self, optimism: float) -> Worth:
         return Worth(optimism=optimism, discount=self._config.discount, rating_unit=self.rating_unit)

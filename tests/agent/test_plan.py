@@ -79,13 +79,13 @@ def test_values_are_those_of_the_true_task() -> None:
     columns, planned = walk(600)
     planned.settle(WORTH)
     for at in (0.15, 0.45, 0.75):
-        read = planned.read(F32([at]), WORTH)
+        read = planned.read(F32([[at]]), WORTH)[0]
         steps = int(np.ceil((1.0 - at) / 0.1 - 1e-9))
         assert read.values[1] == pytest.approx(0.9 ** (steps - 1), abs=0.12)
         assert read.values[1] > read.values[0]
         assert read.null_mass.max() < 0.1
         assert (columns.action[read.slots[1]] == 1).all()
-    assert planned.read(F32([30.0]), WORTH).values.tolist() == pytest.approx([5.0, 5.0])
+    assert planned.read(F32([[30.0]]), WORTH)[0].values.tolist() == pytest.approx([5.0, 5.0])
 
 
 def test_where_it_leads_is_chance_the_mean_of_what_followed_counts() -> None:
@@ -94,7 +94,7 @@ def test_where_it_leads_is_chance_the_mean_of_what_followed_counts() -> None:
     planned.model.extend(columns)
     planned._plan.grow(columns.size)
     columns.value[:400] = np.where(columns.key[:400, 0] < 0.5, 0.0, 1.0)
-    read = planned.read(F32([0.5]), WORTH)
+    read = planned.read(F32([[0.5]]), WORTH)[0]
     share, ends = 0.5 / 1.2, 0.2 / 1.2  # led to the upper half, or beyond the end
     assert read.values.tolist() == pytest.approx([0.9 * share + ends] * 2, abs=0.3)
     seen = planned.model.foresee(F32([[0.5]]), columns)
@@ -175,5 +175,5 @@ def test_what_is_read_does_not_depend_on_where_zero_is(offset: float) -> None:
         for number in range(30):
             columns.append(F32([shift + number / 8]), 0, number / 30, F32([shift + number / 8 + 0.5]), False, value=0.0)
         planned.settle(WORTH)
-        read.append(planned.read(F32([shift + 1.3125]), WORTH).values)
+        read.append(planned.read(F32([[shift + 1.3125]]), WORTH)[0].values)
     np.testing.assert_allclose(read[1], read[0], atol=1e-6)

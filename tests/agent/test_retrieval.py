@@ -65,7 +65,7 @@ def test_a_symbolic_read_is_the_layers_attention_over_a_dictionary(
             retrieval.changed(slot)
             model.count[slot] += 1
     for state in range(5):
-        found = retrieval.read(vector(state), WORTH)
+        found = retrieval.read(vector(state)[None], WORTH)[0]
         for action in range(3):
             mine = sorted(model.outcomes[state, action])
             value, weights, null_mass = attend(
@@ -89,7 +89,7 @@ def test_symbolic_recall_grows() -> None:
     columns, retrieval = exact(2)
     for number in range(700):  # one state, one action, 700 outcomes; and each outcome a state of its own
         retrieval.add(columns.append(vector(0), 1, 0.0, vector(number), True, value=0.0))
-    found = retrieval.read(vector(0), WORTH)
+    found = retrieval.read(vector(0)[None], WORTH)[0]
     assert set(found.slots[1][found.weights[1] > 0.0].tolist()) == set(range(700))
     assert found.null_mass.tolist() == pytest.approx([1.0, 0.3 / 700.3])
     columns.reward[:700] = 4.0
@@ -100,7 +100,7 @@ def test_symbolic_recall_grows() -> None:
 def test_a_state_never_met_recalls_nothing() -> None:
     columns, retrieval = exact(2)
     for state in (1, 3):
-        assert retrieval.read(vector(state), WORTH).values.tolist() == [WORTH.optimism] * 2
+        assert retrieval.read(vector(state)[None], WORTH)[0].values.tolist() == [WORTH.optimism] * 2
     retrieval.add(columns.append(vector(0), 0, 0.0, vector(1), False, value=0.0))
     for state in (1, 3):  # 1 was met, but nothing was done there
-        assert retrieval.read(vector(state), WORTH).null_mass.tolist() == [1.0, 1.0]
+        assert retrieval.read(vector(state)[None], WORTH)[0].null_mass.tolist() == [1.0, 1.0]

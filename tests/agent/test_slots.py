@@ -94,10 +94,10 @@ def test_a_rating_is_worth_its_unit(kind: str) -> None:
     slots.rating_unit = 4.0
     slots.load(stored([(0, 0, 1, True, 1, 1.0, -0.5), (0, 1, 1, True, 1, 1.0, 0.0)]))
     slots.settle_values()
-    assert slots.read(place(0)).null_mass.max() < 1.0
-    known = 1.0 - slots.read(place(0)).null_mass
+    assert slots.read(place(0)[None])[0].null_mass.max() < 1.0
+    known = 1.0 - slots.read(place(0)[None])[0].null_mass
     promised = (1.0 - known) * slots.optimism
-    assert slots.read(place(0)).values.tolist() == pytest.approx((known * [-1.0, 1.0] + promised).tolist())
+    assert slots.read(place(0)[None])[0].values.tolist() == pytest.approx((known * [-1.0, 1.0] + promised).tolist())
 
 
 @KINDS
@@ -130,10 +130,10 @@ def test_an_action_that_was_forgotten_is_not_tried_as_if_it_were_new() -> None:
         write(slots, at, 1, at, True, -float(at))
     slots.settle_values()
     slots.thin(np.zeros(0, np.int64))
-    gone = slots.read(place(3))
+    gone = slots.read(place(3)[None])[0]
     assert gone.null_mass[1] == 1.0  # the worst of all went
     assert gone.values[1] == slots.lowest < gone.values[0]
-    assert slots.read(place(2)).null_mass[1] < 1.0
+    assert slots.read(place(2)[None])[0].null_mass[1] < 1.0
 
 
 def test_of_real_keys_those_go_that_have_a_near_twin() -> None:
@@ -165,10 +165,10 @@ def test_visits_come_back_as_the_rows_to_store(kind: str) -> None:
 @KINDS
 def test_an_empty_memory_reads_and_sweeps(kind: str) -> None:
     slots = slots_of(kind)
-    read = slots.read(place(0))
+    read = slots.read(place(0)[None])[0]
     assert read.null_mass.tolist() == [1.0, 1.0]
     assert read.values.tolist() == [slots.optimism] * 2
     slots.learn(10)
     slots.settle_values()
-    assert slots.read(place(0)).values.tolist() == [slots.optimism] * 2
+    assert slots.read(place(0)[None])[0].values.tolist() == [slots.optimism] * 2
     assert slots.lowest == 0.0
