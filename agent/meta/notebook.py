@@ -234,6 +234,7 @@ class Notebook:
         self._identity.pop()
         self.size = last
 
+
 def as_transitions(visits: Sequence[Identity], width: int) -> Transitions:
     """Return visits as the episodic memory takes them, one row each.
 

@@ -123,12 +123,14 @@ class NearModel:
         index, weight, unknown = self._ahead(start + offset, groups)
         chance = np.flatnonzero(left * self._width > _CHANCE)
         if len(chance):
-            for own in np.split(chance, np.searchsorted(chance, np.arange(1, groups) * actions)):
-                self._look_up(slots[own][:, 0])  # by group, as it would be if this were the only one
-                self._look_up(slots[own])
-            going_on = weights[chance] * ~columns.terminated[slots[chance]]
-            index[chance] = self._follow[slots[chance][:, :1]]
-            index[chance, : self._neighbours] = self._follow[slots[chance]]
+            led = slots[chance]
+            if (self._follow[led] < 0).any():
+                for own in np.split(led, np.searchsorted(chance, np.arange(1, groups) * actions)):
+                    self._look_up(own[:, 0])  # by group, as it would be if this were the only one
+                    self._look_up(own)
+            going_on = weights[chance] * ~columns.terminated[led]
+            index[chance] = self._follow[led[:, :1]]
+            index[chance, : self._neighbours] = self._follow[led]
             weight[chance] = 0.0
             weight[chance, : self._neighbours] = going_on / np.maximum(going_on.sum(axis=1, keepdims=True), 1e-300)
             unknown[chance] = 0.0

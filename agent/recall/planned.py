@@ -60,7 +60,9 @@ class PlannedRetrieval:
         seen = self.model.foresee(keys, self._columns, apart=True)
         values, null_mass = action_values(seen, self._columns.value, worth), 1.0 - seen.support
         return [
-            Recollection(values=values[row], null_mass=null_mass[row], slots=seen.slots[row], weights=seen.attention[row])
+            Recollection(
+                values=values[row], null_mass=null_mass[row], slots=seen.slots[row], weights=seen.attention[row]
+            )
             for row in range(len(keys))
         ]
 

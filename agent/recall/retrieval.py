@@ -50,7 +50,7 @@ class Retrieval(Protocol):
         ...
 
     def read(self, keys: NDArray[np.float32], worth: Worth) -> list[Recollection]:
-        """Read the value of every action at some keys, ``[rows, width]``: each, to the bit, as if it were the only one."""
+        """Read every action's value at some keys, ``[rows, width]``; each, to the bit, as if it were the only one."""
         ...
 
     def learn(self, worth: Worth, decisions: int) -> None:

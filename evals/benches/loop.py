@@ -87,7 +87,6 @@ def measure(*, steps: int = 20_000, episodes: int = 30, repeats: int = 7) -> lis
     with tempfile.TemporaryDirectory() as folder, one_thread():
         loops = [
             *_cart_pole(Path(folder), steps, episodes),
-            *_vector(Path(folder), steps, episodes),
             *_lake(steps, episodes),
             *_rule(Path(folder), steps, episodes),
         ]
@@ -96,7 +95,7 @@ def measure(*, steps: int = 20_000, episodes: int = 30, repeats: int = 7) -> lis
 
 def _cart_pole(folder: Path, steps: int, episodes: int) -> list[Loop]:
     world, idle = gymnasium.make("CartPole-v1"), 1 + steps // 10
-    taught = _taught(folder / "pole.db", make_policy(), world)
+    taught, ours = _taught(folder / "pole.db", make_policy(), world), f"recall, frozen, {TEMPLATES} templates"
 
     def loop(name: str, turn: Callable[[], float]) -> Loop:
         return Loop(name=name, environment="CartPole-v1", turn=turn)
@@ -111,24 +110,25 @@ def _cart_pole(folder: Path, steps: int, episodes: int) -> list[Loop]:
         loop("bare", lambda: bare_loop(world, steps=steps)),
         loop("idle, frozen", lambda: agent_loop(world, IdlePolicy(), episodes=idle, frozen=True)),
         loop("idle, each episode stored", stored),
-        loop(f"recall, frozen, {TEMPLATES} templates", frozen),
+        loop(ours, frozen),
         loop("recall, learning", lambda: agent_loop(world, RetentionPolicy(), episodes=episodes)),
         *_peers("CartPole-v1", "CartPole-v1", lambda act: predict_loop(world, act(None), steps=1 + steps // 10)),
+        *_vector("CartPole-v1", ours, "recall", taught, steps, episodes),
     ]
 
 
-def _vector(folder: Path, steps: int, episodes: int) -> list[Loop]:
-    name = f"CartPole-v1 x {LANES}"
-    vector = SyncVectorEnv([lambda: gymnasium.make("CartPole-v1")] * LANES, autoreset_mode=AutoresetMode.SAME_STEP)
-    taught = _taught(folder / "poles.db", make_policy(), gymnasium.make("CartPole-v1"))
+def _vector(env_id: str, ours: str, policy: str, taught: Path, steps: int, episodes: int) -> list[Loop]:
+    """Return the loops in a vector, with a frozen agent that reads what is taught already."""
+    name = f"{env_id} x {LANES}"
+    vector = SyncVectorEnv([lambda: gymnasium.make(env_id)] * LANES, autoreset_mode=AutoresetMode.SAME_STEP)
 
     def frozen() -> float:
-        return agent_loop(vector, RetentionPolicy(), episodes=episodes, path=taught, frozen=True)
+        return agent_loop(vector, make_policy(policy), episodes=episodes, path=taught, frozen=True)
 
     return [
         Loop(name="bare", environment=name, turn=lambda: bare_vector(vector, steps=steps)),
-        Loop(name=f"recall, frozen, {TEMPLATES} templates", environment=name, turn=frozen),
-        *_peers("CartPole-v1", name, lambda act: predict_vector(vector, act(LANES), steps=1 + steps // 10)),
+        Loop(name=ours, environment=name, turn=frozen),
+        *_peers(env_id, name, lambda act: predict_vector(vector, act(LANES), steps=1 + steps // 10)),
     ]
 
 
@@ -149,20 +149,21 @@ def _rule(folder: Path, steps: int, episodes: int) -> list[Loop]:
     if left_out("retention", _RETENTION) is not None:
         return []
     world, policy = gymnasium.make(name), _RETENTION["policy"]
-    taught = _taught(folder / "rule.db", make_policy(policy), world)
+    taught, ours = _taught(folder / "rule.db", make_policy(policy), world), f"{policy}, frozen"
 
     def frozen() -> float:
         return agent_loop(world, make_policy(policy), episodes=episodes, path=taught, frozen=True)
 
     return [
         Loop(name="bare", environment=name, turn=lambda: bare_loop(world, steps=steps)),
-        Loop(name=f"{policy}, frozen", environment=name, turn=frozen),
+        Loop(name=ours, environment=name, turn=frozen),
         Loop(
             name=f"{policy}, learning",
             environment=name,
             turn=lambda: agent_loop(world, make_policy(policy), episodes=episodes),
         ),
         *_peers(name, name, lambda act: predict_loop(world, act(None), steps=1 + steps // 10)),
+        *_vector(name, ours, policy, taught, steps, episodes),
     ]
 
 

@@ -60,6 +60,39 @@ def test_a_local_fit_reads_a_plane_off_uneven_neighbours(width: int, seed: int) 
     assert (left < np.square(slope).sum() + 1e-9).all()
 
 
+@given(
+    width=st.sampled_from([1, 2, 4, 12]),
+    slots=st.sampled_from([1, 7, 40, 300, 700]),
+    rows=st.integers(1, 9),
+    scatter=st.sampled_from([0.0, 0.5]),
+    seed=st.integers(0, 2**20),
+)
+@settings(max_examples=40, deadline=None)
+def test_keys_that_are_read_together_are_read_as_each_alone(
+    width: int, slots: int, rows: int, scatter: float, seed: int
+) -> None:
+    """To the bit: with ties among the neighbours, with a tree and without, foretold and by chance."""
+    rng = np.random.default_rng(seed)
+    columns, config = Columns(width), RecallConfig()
+    for _ in range(slots):
+        at = np.round(rng.uniform(size=width), 1).astype(F32)
+        then = (at + 0.1 + scatter * rng.normal(size=width)).astype(F32)
+        over, value = bool(rng.random() < 0.1), float(rng.normal())
+        columns.append(at, int(rng.integers(3)), float(rng.normal()), then, over, value=value)
+    keys = rng.uniform(size=(rows, width)).astype(F32)
+    keys[::2] = np.round(keys[::2], 1)
+    together = PlannedRetrieval(columns, 3, width, config)
+    together.load()
+    found = together.read(keys, WORTH)
+    assert len(found) == rows
+    one_by_one = PlannedRetrieval(columns, 3, width, config)
+    one_by_one.load()
+    for key, read in zip(keys, found, strict=True):
+        (alone,) = one_by_one.read(key[None], WORTH)
+        for name in ("values", "null_mass", "slots", "weights"):
+            assert np.array_equal(getattr(read, name), getattr(alone, name)), name
+
+
 def walk(count: int, *, scatter: float = 0.0, seed: int = 0) -> tuple[Columns, PlannedRetrieval]:
     """Steps of 0.1 left (0) or right (1) on [0, 1]; beyond 1 it ends and earns 1."""
     rng = np.random.default_rng(seed)

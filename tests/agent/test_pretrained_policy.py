@@ -20,7 +20,7 @@ from agent import Agent, History, PretrainedPolicy, RetentionPolicy
 from agent.meta.checkpoint import save_checkpoint
 from agent.meta.families import FAMILIES
 from agent.meta.network import MetaNetwork
-from retention import EpisodicMemory, FeedbackGate, GateConfig, UnsupportedSpaceError
+from retention import EnvironmentFaultError, EpisodicMemory, FeedbackGate, GateConfig, UnsupportedSpaceError
 
 Make = Callable[..., PretrainedPolicy]
 
@@ -316,6 +316,66 @@ def test_two_processes_worth_of_agents_take_in_each_others_notes(path: Path, mak
             assert sorted(policy._notebook.ids().tolist()) == sorted(rows.id.tolist())
             assert int(policy._notebook._count[: len(rows)].sum()) == int(rows.count.sum()) == 90
             assert policy._notebook.latest_episode == policy._episode == 9
+
+
+def test_what_lanes_have_not_stored_is_still_counted_after_a_catch_up(path: Path, make: Make) -> None:
+    play(path, make(), world(), 2)
+    policy = make()
+    with opened(path, policy) as agent:
+        agent.bind(SyncVectorEnv([lambda: gymnasium.make("holdfast/HiddenRule-v0") for _ in range(2)]))
+        rows = agent.memory.transitions(namespace="alice", task=agent.task)[0]
+        for lane in range(2):
+            policy.start_episode(rows.key[0].astype(np.int64)[0], np.random.default_rng(0), lane=lane)
+            policy._lanes[lane].action = int(rows.action[0])
+            policy.observe(float(rows.reward[0]), np.int64(0), False, False, lane=lane)
+        note = (rows.key[0].tobytes(), int(rows.action[0]), float(rows.reward[0]))
+        for anew in (False, True, False):
+            policy.restore(rows, None, swept=False, anew=anew)
+            count = policy._notebook._count[policy._notebook._row_of[note]]
+            assert count == rows.count[0] + 2
+            assert all(lane.notebook is policy._notebook for lane in policy._lanes.values())
+
+
+def test_frozen_the_tasks_own_notes_are_neither_copied_to_ask_nor_changed_by_an_episode(path: Path, make: Make) -> None:
+    play(path, make(), world(), 2)
+    policy = make()
+    with opened(path, policy, frozen=True) as agent:
+        agent.bind(world())
+        own, before = policy._notebook, policy._notebook._count.copy()
+        policy.start_episode(np.int64(3), np.random.default_rng(0))
+        policy.act()
+        assert policy._lanes[0].notebook is own
+        policy.observe(1.0, np.int64(4), False, False)
+        assert policy._lanes[0].notebook is not own
+        assert (own._count == before).all()
+        assert policy._lanes[0].notebook._count.sum() == before.sum() + 1
+
+
+class Generous(Arms):
+    """Pays what a float32 cannot hold, from the third step on."""
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        shown, reward, terminated, truncated, info = super().step(action)
+        return shown, 1e300 if len(self.chosen) > 2 else reward, terminated, truncated, info
+
+
+def test_a_reward_that_no_note_holds_is_one_line_and_what_was_finished_is_kept(path: Path, make: Make) -> None:
+    with (
+        opened(path, make()) as agent,
+        pytest.raises(
+            EnvironmentFaultError, match=r"step \d+ of episode \d+: the reward is 1e\+300: a note holds"
+        ) as told,
+    ):
+        agent.run(Generous((0.0, 1.0)), episodes=5)
+    assert "\n" not in str(told.value)
+    with EpisodicMemory.open(path, mode="ro") as memory:
+        assert memory.verify() == []
+
+
+def test_a_huge_reward_that_a_note_holds_is_lived_with(path: Path, make: Make) -> None:
+    env = Arms((0.0, 3e38))
+    assert play(path, make(), env, 4).returns.max() in (0.0, 3e38)
+    play(path, make(), env, 2)
 
 
 # -- refused

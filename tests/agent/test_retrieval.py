@@ -45,6 +45,23 @@ def exact(actions: int) -> tuple[Columns, ExactRetrieval]:
     return columns, ExactRetrieval(columns, actions, RecallConfig(null_mass=0.3))
 
 
+@given(st.lists(step, max_size=80), st.lists(st.integers(0, 6), min_size=1, max_size=8), st.integers(0, 2**20))
+@settings(max_examples=40, deadline=None)
+def test_states_that_are_read_together_are_read_as_each_alone(
+    steps: list[tuple[int, int, int, bool]], states: list[int], seed: int
+) -> None:
+    columns, retrieval = exact(3)
+    rng = np.random.default_rng(seed)
+    for state, action, then, over in dict.fromkeys(steps):
+        retrieval.add(columns.append(vector(state), action, 0.0, vector(then), over, value=float(rng.normal())))
+    if len(columns.value[: columns.size]):
+        retrieval._forgotten[0] = True
+    for state, read in zip(states, retrieval.read(np.array([vector(each) for each in states]), WORTH), strict=True):
+        (alone,) = retrieval.read(vector(state)[None], WORTH)
+        for name in ("values", "null_mass", "slots", "weights"):
+            assert np.array_equal(getattr(read, name), getattr(alone, name)), name
+
+
 @given(st.lists(step, max_size=120), st.integers(0, 2**20))
 @settings(max_examples=60, deadline=None)
 def test_a_symbolic_read_is_the_layers_attention_over_a_dictionary(

@@ -420,7 +420,37 @@ def test_a_policy_that_can_is_asked_for_all_lanes_at_once(mode: AutoresetMode) -
 
 def test_the_idle_policy_is_one_of_them() -> None:
     assert isinstance(IdlePolicy(), ActsOnLanes)
-    assert not isinstance(RetentionPolicy(), ActsOnLanes)
+    assert not isinstance(Recording(), ActsOnLanes)
+
+
+class OneByOne:
+    """Acts as another policy does, and can only be asked for one lane at a time."""
+
+    def __init__(self, inner: RetentionPolicy) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "act_lanes":
+            raise AttributeError(name)
+        return getattr(self._inner, name)
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("env_id", ["FrozenLake-v1", "CartPole-v1"])
+def test_recall_chooses_for_all_lanes_as_for_one_after_the_other(env_id: str, frozen: bool, tmp_path: Path) -> None:
+    """To the bit: the same seed gives the same episodes, and what is stored is the same."""
+    told = []
+    for number, policy in enumerate((RetentionPolicy(), OneByOne(RetentionPolicy()))):
+        assert isinstance(policy, ActsOnLanes) is (number == 0)
+        path = tmp_path / f"{number}.db"
+        env = SyncVectorEnv([lambda: gymnasium.make(env_id)] * 3, autoreset_mode=AutoresetMode.SAME_STEP)
+        with Agent.open(path, namespace="a", seed=3, policy=RetentionPolicy()) as agent:
+            agent.run(env, episodes=4)
+        with Agent.open(path, namespace="a", seed=4, policy=policy, frozen=frozen) as agent:
+            played = agent.run(env, episodes=6)
+            rows = agent.memory.transitions(namespace="a", task=agent.task)[0]
+        told.append((played.returns.tolist(), rows.key.tolist(), rows.action.tolist(), rows.value.tolist()))
+    assert told[0] == told[1]
 
 
 class Wheels(Counter):

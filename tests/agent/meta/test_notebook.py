@@ -88,7 +88,9 @@ class Naive:
         age = np.array([max(episode - row.episode, 0) for row in self.rows])
         if not u:
             return {None: Notebook(READER).scores(key_of(symbol), 1)[0]}
-        k, v = (np.pad(each, ((0, 0), (0, 0), (1, 0), (0, 0))) for each in READER.project(np.array(u), count, age, reward))
+        k, v = (
+            np.pad(each, ((0, 0), (0, 0), (1, 0), (0, 0))) for each in READER.project(np.array(u), count, age, reward)
+        )
         rank = np.array([sum(o.order > row.order for o in self.rows) for row in self.rows], np.float32)
         logits, drawn = READER.scores(READER.asked(key_of(symbol)), k, v, READER.leaning(leans(rank, reward)))
         by_note = {(row.symbol, row.action, row.reward): d for row, d in zip(self.rows, drawn.tolist(), strict=True)}

@@ -76,6 +76,7 @@ def test_peers_are_timed_where_they_are_installed(monkeypatch):
     pytest.importorskip("stable_baselines3", reason="a peer, of the extra bench")
     monkeypatch.setattr("evals.benches.loop.left_out", lambda name, settings: None if name == "dqn" else "not now")
     rows = {(row["name"], row["environment"]): row for row in measure(steps=200, episodes=1, repeats=1)}
+    assert ("retention:hidden-rule, frozen", "holdfast/HiddenRule-v0 x 8") not in rows  # said to be absent here
     for environment in ("CartPole-v1", "CartPole-v1 x 8"):
         assert rows["dqn, predict", environment]["of_dqn"] == 1.0
         assert rows["recall, frozen, 64 templates", environment]["of_dqn"] > 0
