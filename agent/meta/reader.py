@@ -247,7 +247,8 @@ def _after_norm(weights: dict[str, Any], norm: str, linear: str) -> tuple[Array,
 
 def _centred(x: Array) -> Array:
     """Return vectors without their mean, ``[*lead, width]``: all that looks at them takes it off."""
-    return x - x.mean(axis=-1, keepdims=True, dtype=np.float64).astype(np.float32)
+    centred: Array = x - x.mean(axis=-1, keepdims=True, dtype=np.float64).astype(np.float32)
+    return centred
 
 
 def _shrinking(x: Array) -> float:

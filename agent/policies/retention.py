@@ -69,15 +69,9 @@ class RetentionPolicy:
     def _unfinished(self) -> list[tuple[Lane, _Key, int, float, _Key, bool]]:
         """Return what episodes in progress have visited: it is in no memory yet."""
         columns = self._slots.columns
+        key, action, next_key, terminated = columns.key, columns.action, columns.next_key, columns.terminated
         return [
-            (
-                lane,
-                columns.key[slot],
-                int(columns.action[slot]),
-                earned,
-                columns.next_key[slot],
-                columns.terminated[slot],
-            )
+            (lane, key[slot], int(action[slot]), earned, next_key[slot], terminated[slot])
             for lane in self._lanes.values()
             for slot, earned in lane.visits
         ]
