@@ -30,6 +30,7 @@ PEERS: Mapping[str, tuple[tuple[str, str], ...]] = {
 
 OURS: Mapping[str, tuple[str, str]] = {
     "recall": ("recall", "kept"),
+    "gradient": ("ppo", "kept"),
     "retention": (RETENTION, "kept"),
     "retention-wiped": (RETENTION, "wiped"),
     "retention-foreign": (RETENTION, "foreign"),

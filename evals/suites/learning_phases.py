@@ -26,7 +26,7 @@ def play(case: Case, folder: Path, earlier: Sequence[Answer]) -> Answer:
         return make_world(case.settings, index=case.seed, foreign=True)
 
     learner = ready(case.arm, case.settings, folder, other, seed=case.seed)
-    budget = Budget(**case.settings["ours" if case.arm in OURS else "peers"])
+    budget = Budget(**case.settings.get(case.arm, case.settings["ours" if case.arm in OURS else "peers"]))
     learning = learner.learn(own, budget=budget, seed=case.seed)
     best = optimum(case.settings, own()) if case.settings.get("of_optimum") else None
     return {**learning.as_dict(), "optimum": best, "training": asdict(training_of(case.arm, case.settings))}

@@ -19,7 +19,7 @@ _LAST = 20
 _POINTS = 40
 _WHAT = "mean return of the last episodes"
 _OTHERS = (*PEERS, TABULAR)
-_OURS = ("recall", "retention")
+_OURS = ("recall", "gradient", "retention")
 _METRICS = (
     "median_episodes",
     "episodes_to_threshold",

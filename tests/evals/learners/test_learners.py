@@ -11,7 +11,7 @@ from retention import NotFoundError
 
 
 def test_a_wrong_name_brings_the_nearest_and_all(tmp_path):
-    with pytest.raises(NotFoundError, match=r"no learner named 'pppo'\. Did you mean 'ppo'\? Known learners: dqn, ppo"):
+    with pytest.raises(NotFoundError, match=r"no learner named 'pppo'\. Did you mean 'ppo'\? Known learners: dqn, gra"):
         make_learner("pppo", {}, tmp_path)
 
 

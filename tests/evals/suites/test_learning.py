@@ -11,7 +11,7 @@ from evals.learners import PEERS
 from evals.phase import PhaseRun
 from evals.results import Result
 from evals.suite import Case
-from evals.suites import learning, learning_score
+from evals.suites import learning, learning_phases, learning_score
 from evals.suites.learning_phases import absent
 
 SUITE = learning.SUITE
@@ -154,3 +154,10 @@ def test_two_learners_really_play(tmp_path):
     assert report.find("FrozenLake 4x4", "recall", "episodes_to_threshold").value <= 12
     assert len(results[0].phases[0].answer["returns"]) == 35
     assert results[1].phases[0].answer["env_steps"] >= 1500
+
+
+@pytest.mark.parametrize(("arm", "episodes"), [("recall", 3), ("gradient", 5), ("tabular-q", 4)])
+def test_a_budget_in_the_name_of_an_arm_is_that_arms(tmp_path, arm, episodes):
+    settings = {"gradient": {"episodes": 5}, "ours": {"episodes": 3}, "peers": {"episodes": 4}}
+    the_case = replace(case("CliffWalking", "recall", **settings), arm=arm)
+    assert len(learning_phases.play(the_case, tmp_path, [])["returns"]) == episodes
