@@ -35,6 +35,13 @@ class ByDictionary:
         self.count: dict[int, int] = {}
         self.outcomes: dict[tuple[int, int], set[int]] = defaultdict(set)
 
+    def null_mass(self, largest: float) -> float:
+        """The less of the repeated visits led elsewhere than the others of their state and action, the smaller."""
+        visits = [[self.count[slot] for slot in slots] for slots in self.outcomes.values() if slots]
+        again = sum(sum(counts) - 1 for counts in visits)
+        elsewhere = sum(sum(counts) - max(counts) for counts in visits)
+        return largest * min(1.0, 2 * (elsewhere + 1) / (again + 1))
+
 
 def vector(state: int) -> Any:
     return np.array([state, -state], F32)
@@ -88,7 +95,7 @@ def test_a_symbolic_read_is_the_layers_attention_over_a_dictionary(
             value, weights, null_mass = attend(
                 torch.tensor([math.log(model.count[slot]) for slot in mine], dtype=torch.float64),
                 torch.from_numpy(columns.value[mine]),
-                null_score=math.log(0.3),
+                null_score=math.log(model.null_mass(0.3)),
                 null_value=WORTH.optimism,
             )
             assert found.values[action] == pytest.approx(float(value), abs=1e-12)
@@ -108,7 +115,7 @@ def test_symbolic_recall_grows() -> None:
         retrieval.add(columns.append(vector(0), 1, 0.0, vector(number), True, value=0.0))
     found = retrieval.read(vector(0)[None], WORTH)[0]
     assert set(found.slots[1][found.weights[1] > 0.0].tolist()) == set(range(700))
-    assert found.null_mass.tolist() == pytest.approx([1.0, 0.3 / 700.3])
+    assert found.null_mass.tolist() == pytest.approx([1.0, 0.3 / 700.3])  # no two visits led to the same place
     columns.reward[:700] = 4.0
     retrieval.settle(WORTH)
     assert columns.value[:700].tolist() == [4.0] * 700
