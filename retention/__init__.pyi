@@ -75,6 +75,10 @@ from .memory.gate import FeedbackGate as FeedbackGate
 from .memory.gate import Gate as Gate
 from .memory.gate import GateConfig as GateConfig
 from .memory.importing import Imported as Imported
+from .memory.items import Item as Item
+from .memory.items import ItemDraft as ItemDraft
+from .memory.items import ItemHit as ItemHit
+from .memory.items import ItemRecall as ItemRecall
 from .memory.ranking import RankingConfig as RankingConfig
 from .memory.recall import Hit as Hit
 from .memory.recall import Recall as Recall
@@ -119,6 +123,10 @@ __all__ = [
     "HoldfastError",
     "Imported",
     "IndexConfig",
+    "Item",
+    "ItemDraft",
+    "ItemHit",
+    "ItemRecall",
     "LeastRecentlyUsed",
     "LeastUseful",
     "MeanPool",

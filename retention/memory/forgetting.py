@@ -62,7 +62,7 @@ def forget(db: Database, scope: Scope, ids: Sequence[int]) -> Forgotten:
     for marks in _chunks(wanted):
         query = f"SELECT id FROM templates NOT INDEXED WHERE id IN ({marks}) AND {scope.where}"
         there += [row[0] for row in db.conn.execute(query, scope.bind())]
-    receipts = _delete(db, scope.namespace, there)
+    receipts = delete(db, scope.namespace, there)
     return Forgotten(templates=len(there), receipts=receipts)
 
 
@@ -71,7 +71,7 @@ def purge_expired(db: Database, scope: Scope) -> int:
     index = "INDEXED BY templates_by_expiry"  # SQLite would read every row of the namespace
     query = f"SELECT id FROM templates {index} WHERE {scope.where} AND expires <= :now AND NOT pinned"
     gone = [row[0] for row in db.conn.execute(query, scope.bind())]
-    _delete(db, scope.namespace, gone)
+    delete(db, scope.namespace, gone)
     return len(gone)
 
 
@@ -87,7 +87,7 @@ def trim(db: Database, scope: Scope, limit: int) -> Trimmed:
     rows = db.conn.execute(query, scope.bind()).fetchall()
     free = [number for number, pinned in rows if not pinned]
     gone = free[: max(0, len(rows) - limit)]
-    _delete(db, scope.namespace, gone)
+    delete(db, scope.namespace, gone)
     return Trimmed(offered=len(rows), kept=len(rows) - len(gone), discarded=tuple(gone))
 
 
@@ -132,7 +132,7 @@ def forget_namespace(db: Database, namespace: str) -> Forgotten:
     )
 
 
-def _delete(db: Database, namespace: str, ids: Sequence[int]) -> int:
+def delete(db: Database, namespace: str, ids: Sequence[int]) -> int:
     """Delete templates that are a namespace's, with their places on receipts, and return how many receipts had them."""
     if not ids:
         return 0

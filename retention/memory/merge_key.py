@@ -31,6 +31,16 @@ def of_content(key: bytes, content: bytes) -> bytes:
     return _digest(len(key).to_bytes(8, "little") + key + content)
 
 
+def of_item(key: str, part: int) -> bytes:
+    """Return the merge key of an item: whatever it says, the text of a number under a key is one template.
+
+    Args:
+        key: the item's key.
+        part: which of its texts.
+    """
+    return _digest(part.to_bytes(8, "little") + key.encode())
+
+
 def of_words(found: list[str]) -> bytes | None:
     """Return what texts that say the same in nearly the same words share; ``None`` for one without words.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -89,9 +89,11 @@ class Question:
         encoder: the fingerprint of what made the vector; ``None`` to compare it with all of its width.
         task: of this task alone.
         kinds: of these kinds alone.
-        where: what the metadata must hold.
+        where: what the metadata must hold, or what says of a template whether it counts.
         k: how many at most.
         max_tokens: how long the texts may be together.
+        below: whether tasks count, too, whose names begin with the task's and a dot.
+        same: says of two templates whether the better alone is shown; ``None`` to show all.
     """
 
     text: str | None
@@ -99,9 +101,15 @@ class Question:
     encoder: str | None
     task: str | None
     kinds: frozenset[str] | None
-    where: Mapping[str, Any]
+    where: Mapping[str, Any] | Callable[[Template], bool]
     k: int
     max_tokens: int | None
+    below: bool = False
+    same: Callable[[Template, Template], bool] | None = None
+
+    def chosen(self, shelf: Shelf) -> NDArray[np.bool_]:
+        """Return which places of a shelf count, bool of shape (n,)."""
+        return shelf.chosen(self.task, self.kinds, self.below)
 
 
 def search(db: Database, shelves: list[Shelf], asked: Question, namespace: str, config: RankingConfig) -> list[Hit]:
@@ -123,13 +131,13 @@ def _search(
     ids, relevance = [np.zeros(0, np.int64)], [np.zeros(0, np.float32)]
     size = 0
     for shelf in shelves:
-        chosen = shelf.chosen(asked.task, asked.kinds)
+        chosen = asked.chosen(shelf)
         places = pool(shelf, asked.text, asked.vector, chosen, everywhere)
         ids.append(shelf.ids[places])
         relevance.append(_relevance(shelf, chosen, places, asked, config))
         size += int(np.count_nonzero(chosen))
     numbers, relevant = np.concatenate(ids), np.concatenate(relevance)
-    if asked.text is None and size and not (relevant > -np.inf).any():
+    if asked.text is None and asked.encoder is None and size and not (relevant > -np.inf).any():
         _refuse_width(shelves, asked)
     floor = -np.inf if asked.text is None else max(config.floor, 1e-6)
     relevant[relevant < floor] = -np.inf
@@ -138,7 +146,7 @@ def _search(
     left = asked.max_tokens
     for hit in _candidates(db, numbers, relevant, asked, namespace, config):
         content = hit.template.content or ""
-        if asked.text is not None and any(_repeats(hit.template, shown.template) for shown in hits):
+        if asked.same is not None and any(asked.same(hit.template, shown.template) for shown in hits):
             continue
         if left is not None:
             if tokens(content) > left:
@@ -151,7 +159,7 @@ def _search(
 
 
 def _refuse_width(shelves: list[Shelf], asked: Question) -> None:
-    found = [shelf.width[shelf.chosen(asked.task, asked.kinds)] for shelf in shelves]
+    found = [shelf.width[asked.chosen(shelf)] for shelf in shelves]
     widths = np.unique(np.concatenate(found)).tolist()
     got = 0 if asked.vector is None else len(asked.vector)
     raise ValueError(f"vector must have the width of the templates, {widths}, got {got}")
@@ -219,10 +227,13 @@ def _candidates(
         taken, size = taken + size, 4 * size
 
 
-def _has(template: Template, where: Mapping[str, Any]) -> bool:
+def _has(template: Template, where: Mapping[str, Any] | Callable[[Template], bool]) -> bool:
+    if callable(where):
+        return where(template)
     absent = object()
     return all(template.metadata.get(name, absent) == value for name, value in where.items())
 
 
-def _repeats(template: Template, shown: Template) -> bool:
+def repeats(template: Template, shown: Template) -> bool:
+    """Say whether two templates say the same."""
     return says_the_same(template.content or "", shown.content or "")

@@ -192,14 +192,15 @@ class Shelf:
         if dropped:
             self._drop_absent(db)
 
-    def chosen(self, task: str | None, kinds: frozenset[str] | None) -> NDArray[np.bool_]:
-        """Return which places are there and of a task and of certain kinds, bool of shape (n,)."""
+    def chosen(self, task: str | None, kinds: frozenset[str] | None, below: bool = False) -> NDArray[np.bool_]:
+        """Return which places are there and of a task, or one below it, and of certain kinds, bool of shape (n,)."""
         if task is None and kinds is None:
             return self.there
         wanted = [
             number
             for (of_task, kind), number in self._groups.items()
-            if task in (None, of_task) and (kinds is None or kind in kinds)
+            if (task in (None, of_task) or (below and of_task.startswith(f"{task}.")))
+            and (kinds is None or kind in kinds)
         ]
         return self.there & np.isin(self.group, wanted)
 

@@ -12,6 +12,7 @@ from .encoding import EncoderLike, Encoding
 from .episode_store import EpisodeStore
 from .file_store import FileStore
 from .gate import FeedbackGate
+from .item_store import ItemStore
 from .location import as_path
 from .ranking import RankingConfig
 from .shelves import Shelves
@@ -21,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 @final
-class EpisodicMemory(EpisodeStore, TemplateStore, FileStore):
+class EpisodicMemory(EpisodeStore, ItemStore, FileStore):
     """What agents keep between episodes, processes and machines.
 
     Each method that writes does so in one transaction: a process that is killed leaves all of it or nothing. Threads

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -18,7 +18,7 @@ from .episode_rows import find as find_episode
 from .forgetting import Forgotten, Trimmed
 from .gate import FeedbackGate
 from .progress import tracked
-from .recall import Question, Recall
+from .recall import Question, Recall, repeats
 from .receipts import present, store_receipt
 from .scope import Scope
 from .shelves import Shelves
@@ -147,7 +147,7 @@ class TemplateStore(ABC):
         vector: ArrayLike | None = None,
         task: str | None = None,
         kind: str | Iterable[str] | None = None,
-        where: Mapping[str, Any] | None = None,
+        where: Mapping[str, Any] | Callable[[Template], bool] | None = None,
         k: int = 8,
         max_tokens: int | None = None,
         episode_id: str | None = None,
@@ -164,7 +164,7 @@ class TemplateStore(ABC):
             vector: of a text: its vector, where you made it yourself.
             task: of this task alone.
             kind: of this kind alone, or of one of these.
-            where: what the metadata must hold: values by name.
+            where: what the metadata must hold: values by name; or a function that says of a template whether it counts.
             k: how many at most; never more than 1000.
             max_tokens: how long the texts may be together, for a language model; those that do not fit are passed over.
             episode_id: the episode they are recalled for: feedback on it credits them.
@@ -200,6 +200,7 @@ class TemplateStore(ABC):
             where=where or {},
             k=k,
             max_tokens=max_tokens,
+            same=None if text is None else repeats,
         )
         if episode_id is not None:
             self._connections.read(lambda db: find_episode(db, scope, episode_id))

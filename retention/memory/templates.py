@@ -16,6 +16,12 @@ from .vectors import as_vectors
 TRANSITION = "transition"
 """The kind of the templates that episodes leave; they are written by committing an episode alone."""
 
+ITEM = "item"
+"""The kind of the templates that are kept under a key; they are written by putting an item alone."""
+
+ITEM_PART = "item part"
+"""The kind of what such an item says beside its first text."""
+
 
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,6 +59,8 @@ class TemplateDraft:
             raise ValueError(f"encoder {self.encoder!r} is the name of what made a key, and there is no key")
         if check_name(self.kind, "kind") == TRANSITION:
             raise ValueError("kind 'transition' is what committing an episode writes; name another kind")
+        if self.kind in (ITEM, ITEM_PART):
+            raise ValueError(f"kind {self.kind!r} is what put_items writes; name another kind")
         check_name(self.source, "source")
         if self.task is not None:
             check_name(self.task, "task", TASK_LIMIT)

@@ -165,7 +165,7 @@ def write(db: Database, namespace: str, drafts: Sequence[TemplateDraft], gate: F
     known = {}
     for scope in dict.fromkeys(scopes):
         members = [row for row, at in zip(rows, scopes, strict=True) if at == scope]
-        _check_widths(db, scope, members)
+        check_widths(db, scope, members)
         known[scope] = _Known(db, scope, members)
     (latest,) = db.conn.execute("SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'templates'").fetchone()
     ids, fresh, again = [], [], []
@@ -190,7 +190,7 @@ def write(db: Database, namespace: str, drafts: Sequence[TemplateDraft], gate: F
     return WriteReport(ids=tuple(ids), offered=len(drafts), kept=len(fresh), merged=len(again), quarantined=kept_back)
 
 
-def _check_widths(db: Database, scope: Scope, rows: Sequence[dict[str, Any]]) -> None:
+def check_widths(db: Database, scope: Scope, rows: Sequence[dict[str, Any]]) -> None:
     """Raise ``ValueError`` if keys of one encoder have several widths, here or with those that are there."""
     widths: dict[str, int] = {}
     for row in rows:
