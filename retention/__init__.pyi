@@ -92,6 +92,10 @@ from .memory.transfer import Exported as Exported
 from .memory.transitions import Transitions as Transitions
 from .memory.upkeep import Compacted as Compacted
 from .memory.writing import WriteReport as WriteReport
+from .tools.byte_store import MemoryByteStore as MemoryByteStore
+from .tools.graph_store import LangGraphStore as LangGraphStore
+from .tools.retriever import MemoryRetriever as MemoryRetriever
+from .tools.vector_store import MemoryVectorStore as MemoryVectorStore
 
 __all__ = [
     "AppendWrite",
@@ -127,11 +131,15 @@ __all__ = [
     "ItemDraft",
     "ItemHit",
     "ItemRecall",
+    "LangGraphStore",
     "LeastRecentlyUsed",
     "LeastUseful",
     "MeanPool",
+    "MemoryByteStore",
     "MemoryFileError",
     "MemoryLockedError",
+    "MemoryRetriever",
+    "MemoryVectorStore",
     "MemoryWriteError",
     "MergeWrite",
     "MissingExtraError",

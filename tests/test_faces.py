@@ -53,9 +53,11 @@ def test_the_stub_says_the_same_as_the_face(name: str, root: Path) -> None:
 @pytest.mark.parametrize(
     ("statement", "absent"),
     [
-        ("import retention", ["torch", "sqlite_utils", "gymnasium", "langchain_core", "numpy"]),
+        ("import retention", ["torch", "sqlite_utils", "gymnasium", "langchain_core", "langgraph", "numpy"]),
         ("from retention import HoldfastError", ["torch", "sqlite_utils", "gymnasium", "langchain_core", "numpy"]),
         ("from retention import EpisodicMemory", ["torch", "gymnasium", "langchain_core"]),
+        ("from retention import MemoryVectorStore, MemoryByteStore", ["torch", "gymnasium", "langchain", "langgraph"]),
+        ("from retention import LangGraphStore, MemoryRetriever", ["torch", "gymnasium", "langchain"]),
         ("import agent", ["torch", "sqlite_utils", "gymnasium"]),
         ("import evals", ["torch", "sqlite_utils", "gymnasium"]),
         ("import environments", ["torch", "sqlite_utils"]),
