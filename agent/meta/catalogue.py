@@ -28,7 +28,7 @@ CATALOGUE = {
     "entity-rewrite": Entry(
         summary="facts that are told, told anew, and asked for", env_id="holdfast/EntityRewrite-v0", iterations=4_000
     ),
-    "hidden-rule": Entry(summary="the right action of each context", env_id="holdfast/HiddenRule-v0", iterations=8_000),
+    "hidden-rule": Entry(summary="the right action of each context", env_id="holdfast/HiddenRule-v0", iterations=6_000),
     "key-door": Entry(
         summary="a key and a door in a dark room of 9 x 9", env_id="holdfast/DarkKeyDoor-v0", iterations=8_000
     ),

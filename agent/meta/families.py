@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from .catalogue import CATALOGUE, Entry, find_entry
+from .crowd import Crowd
 from .entities import EntityWorlds, entity_shape
 from .lesson import World
 from .rooms import RoomWorlds, held_out, room_shape
@@ -79,7 +80,7 @@ def _families() -> dict[str, Family]:
         "hidden-rule": Family(
             entry=CATALOGUE["hidden-rule"],
             shape=rule,
-            make=partial(RuleWorlds, rule, noisy=0.75),
+            make=partial(RuleWorlds, rule, noisy=0.75, crowd=Crowd(most=90)),
             trial={},
             trial_episodes=12,
             optimum=10.0,

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .belief import belief, rates
+from .crowd import Crowd, crowded
 from .lesson import Lesson, Stepped, codes, recency
 from .network import Notes
 from .shape import Part, Shape
@@ -27,8 +29,9 @@ def rule_shape(*, actions: int = 5) -> Shape:
 class RuleWorlds:
     """Tasks as in ``holdfast/HiddenRule-v0`` and, with switches, ``holdfast/SilentSwitch-v0``.
 
-    The teacher knows the rule in force. What is noted is the reward as it was seen: in some of the tasks as it is, in
-    the others flipped with a probability of the task's own. So the network learns what answers are worth believing.
+    What is noted is the reward as it was seen: in some of the tasks as it is, in the others flipped with a probability
+    of the task's own. The teacher says how probable each answer is, given all that was seen; where the rule changes it
+    says the rule in force. So the network learns what answers are worth believing.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class RuleWorlds:
         most_flips: float = 0.3,
         noisy: float = 0.5,
         switching: bool = False,
+        crowd: Crowd | None = None,
         training: bool = True,
         flips: float | None = None,
         switches: tuple[int, ...] = (),
@@ -57,6 +61,7 @@ class RuleWorlds:
             most_flips: the largest probability with which a task's rewards are flipped, in training.
             noisy: the share of tasks in which rewards are flipped, in training.
             switching: whether the rule changes and changes back, at random times, in training.
+            crowd: what memories hold of other tasks, in training.
             training: False for an evaluation.
             flips: the probability in an evaluation.
             switches: the episodes from which on the other rule is in force, in an evaluation.
@@ -64,6 +69,8 @@ class RuleWorlds:
         self._shape, self._batch, self._generator = shape, batch, generator
         self._contexts, self._episodes, self._most_flips = contexts, episodes, most_flips
         self._noisy, self._switching, self._training, self._switches = noisy, switching, training, switches
+        self._crowd = crowd if training else None
+        self._rates = rates(most_flips, noisy)
         slots = (batch, contexts, shape.actions, 2)
         self._count = torch.zeros(slots)
         self._noted_at = torch.full(slots, _NEVER)
@@ -85,7 +92,6 @@ class RuleWorlds:
         batch, contexts, actions = self._batch, self._contexts, self._shape.actions
         names = codes(batch, contexts, self._shape.width, self._generator)
         asked = self._order.roll(-self._step, dims=1)
-        rule = self._rules[torch.arange(batch), self._phase]
         flat = (batch, contexts * actions * 2)
         reward = torch.arange(2.0).expand(batch, contexts, actions, 2).reshape(flat)
         noted_at = self._noted_at.reshape(flat)
@@ -98,12 +104,21 @@ class RuleWorlds:
             rank=recency(noted_at),
             filled=noted_at > _NEVER,
         )
+        if self._crowd is not None:
+            notes = crowded(notes, noted_at, self._crowd, actions, self._generator)
         return Lesson(
             notes=notes,
             parts=(names.gather(1, asked[:, :, None].expand(-1, -1, self._shape.width)),),
-            wanted=F.one_hot(rule.gather(1, asked), actions).to(torch.float32),
+            wanted=self._wanted().gather(1, asked[:, :, None].expand(-1, -1, actions)),
             weight=torch.ones(batch, contexts),
         )
+
+    def _wanted(self) -> Tensor:
+        """Return what the teacher would answer in each context, ``[batch, contexts, actions]``."""
+        if not self._switching:
+            return belief(self._count, *self._rates)
+        rule = self._rules[torch.arange(self._batch), self._phase]
+        return F.one_hot(rule, self._shape.actions).to(torch.float32)
 
     def step(self, actions: Tensor) -> Stepped:
         """Answer the present context of each task."""
