@@ -13,6 +13,7 @@ from __future__ import annotations
 from .dark_key_door import DarkKeyDoorEnv
 from .dark_room import DarkRoomEnv
 from .entity_rewrite import EntityRewriteEnv
+from .hidden_api import HiddenApiEnv
 from .hidden_rule import HiddenRuleEnv
 from .registration import register
 from .silent_switch import SilentSwitchEnv
@@ -22,6 +23,7 @@ __all__ = [
     "DarkKeyDoorEnv",
     "DarkRoomEnv",
     "EntityRewriteEnv",
+    "HiddenApiEnv",
     "HiddenRuleEnv",
     "SilentSwitchEnv",
     "TaskStream",

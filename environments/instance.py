@@ -10,23 +10,26 @@ from typing import Any
 import numpy as np
 
 
-def checked_integer(name: str, value: object, *, low: int) -> int:
+def checked_integer(name: str, value: object, *, low: int, high: int | None = None) -> int:
     """Return ``value`` as an ``int``.
 
     Args:
         name: the name of the argument, for the message.
         value: what the caller gave.
         low: the smallest number allowed.
+        high: the largest; None for any.
 
     Raises:
         TypeError: ``value`` is no integer (``bool`` counts as none).
-        ValueError: ``value`` is below ``low``.
+        ValueError: ``value`` is below ``low`` or above ``high``.
     """
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise TypeError(f"{name} must be an integer, got {value!r} of type {type(value).__name__}")
     number = operator.index(value)
     if number < low:
         raise ValueError(f"{name} must be at least {low}, got {number}")
+    if high is not None and number > high:
+        raise ValueError(f"{name} must be at most {high}, got {number}")
     return number
 
 

@@ -8,6 +8,7 @@ ENTRY_POINTS = {
     "holdfast/DarkKeyDoor-v0": "environments.dark_key_door:DarkKeyDoorEnv",
     "holdfast/DarkRoom-v0": "environments.dark_room:DarkRoomEnv",
     "holdfast/EntityRewrite-v0": "environments.entity_rewrite:EntityRewriteEnv",
+    "holdfast/HiddenApi-v0": "environments.hidden_api:HiddenApiEnv",
     "holdfast/HiddenRule-v0": "environments.hidden_rule:HiddenRuleEnv",
     "holdfast/SilentSwitch-v0": "environments.silent_switch:SilentSwitchEnv",
     "holdfast/TaskStream-v0": "environments.task_stream:TaskStream",
