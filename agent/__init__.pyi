@@ -1,4 +1,5 @@
 from .agent import Agent as Agent
+from .candidates import NumberedCandidates as NumberedCandidates
 from .gradient.config import GradientConfig as GradientConfig
 from .history import EpisodeResult as EpisodeResult
 from .history import History as History
@@ -28,6 +29,7 @@ __all__ = [
     "GradientPolicy",
     "History",
     "IdlePolicy",
+    "NumberedCandidates",
     "Policy",
     "PretrainedPolicy",
     "RandomProjection",

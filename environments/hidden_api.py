@@ -113,7 +113,8 @@ class HiddenApiEnv(TextTask):
     - ``info["candidates"]``: calls to choose among, 6 at level 1 (each name of a parameter), 9 at level 2 (three names,
       three units) and 12 at level 3 (and three openings), in an order that the seed decides. Those that do the errand
       are among them.
-    - ``info["situation"]``: the observation without the answer to an earlier errand.
+    - ``info["situation"]``: the errand and what was called for it already, without answers and counts: the same text in
+      the same situation, in every episode.
     - ``info["success"]``: whether every errand was done; False before the end.
 
     ## Arguments
@@ -201,15 +202,19 @@ class HiddenApiEnv(TextTask):
         self._calls_left, self._done = self.calls, 0
         self._opened.clear()
 
-    def _question(self) -> str | None:
+    def _situation(self) -> str | None:
         if not self._order:
             return None
         names = ", ".join(sorted(each.name for each in self.endpoints))
-        also = f", and before them {', '.join(_OPENINGS)}" if self.level == 3 else ""
+        also = f", and to be called before them {', '.join(_OPENINGS)}" if self.level == 3 else ""
+        opened = f"\nCalled already: {', '.join(sorted(self._opened))}." if self._opened else ""
         return (
-            f"An API without documentation takes one call a line: NAME PARAMETER=NUMBER. It has {names}{also}.\n"
-            f"Errand: {self._present.errand}.\nCalls left: {self._calls_left}"
+            f"An API without documentation takes one call at a time: NAME PARAMETER=NUMBER. It has {names}{also}.\n"
+            f"Errand: {self._present.errand}.{opened}"
         )
+
+    def _left(self) -> str:
+        return f"Calls left: {self._calls_left}"
 
     def _choices(self) -> Sequence[str]:
         now = self._present
@@ -219,13 +224,12 @@ class HiddenApiEnv(TextTask):
     def _reply(self, action: str) -> Reply:
         self._calls_left -= 1
         text, done = self._called(action)
-        over = done or self._calls_left == 0
-        if over:
+        if done or self._calls_left == 0:
             self._done += done
             self._order.pop(0)
             self._calls_left = self.calls
             self._opened.clear()
-        return Reply(text=text, reward=done / len(self.endpoints), moves_on=over)
+        return Reply(text=text, reward=done / len(self.endpoints))
 
     def _called(self, action: str) -> tuple[str, bool]:
         """Return what the API answers, and whether that does the errand."""

@@ -28,18 +28,16 @@ class Reply:
     Attributes:
         text: what the agent is told.
         reward: what it earns.
-        moves_on: whether the next observation asks something else; the episode is over where nothing is left to ask.
     """
 
     text: str
     reward: float = 0.0
-    moves_on: bool = True
 
 
 class TextTask(gymnasium.Env[str, str], ABC):
     """Asks one thing after another in words, and is answered in words.
 
-    An observation is what the last action led to, an empty line, and what is asked now. An action that is no text, too
+    An observation is what the last action led to, an empty line, what is asked now, and how many actions are left for it. An action that is no text, too
     long, or of foreign characters is answered like an empty one, and the answer says what was wrong.
 
     ``info`` has, at ``reset`` and at every step:
@@ -47,8 +45,8 @@ class TextTask(gymnasium.Env[str, str], ABC):
     - ``"candidates"``: actions to choose among, at least one of them right, in an order that the seed decides; for
       agents that write no text of their own. They follow from the task and from what is asked, the order apart. Empty
       when the episode is over.
-    - ``"situation"``: the observation without what an earlier question led to: the same text in the same situation, in
-      every episode.
+    - ``"situation"``: what is asked and what holds, without what the last action led to and what is left: the same text
+      in the same situation, in every episode; what a memory is best asked by. Empty when the episode is over.
     - ``"success"``: whether everything asked was done; False before the end.
     """
 
@@ -59,10 +57,9 @@ class TextTask(gymnasium.Env[str, str], ABC):
         self.observation_space = spaces.Text(OBSERVATION_LENGTH, charset=CHARACTERS)
         self.action_space = spaces.Text(ACTION_LENGTH, min_length=0, charset=CHARACTERS)
         self.render_mode = render_mode
-        self._asked: str | None = None
+        self._asked = ""  # what the last observation asks
         self._answer = ""
-        self._answered = False  # whether the answer belongs to what is asked now
-        self._success = False
+        self._over = True
 
     @property
     def optimal_return(self) -> float:
@@ -79,8 +76,12 @@ class TextTask(gymnasium.Env[str, str], ABC):
         """Begin an episode; ``np_random`` is seeded."""
 
     @abstractmethod
-    def _question(self) -> str | None:
-        """Return what is asked now; None when the episode is over."""
+    def _situation(self) -> str | None:
+        """Return what is asked and what holds; None when the episode is over."""
+
+    @abstractmethod
+    def _left(self) -> str:
+        """Return how many actions are left for what is asked, in words."""
 
     @abstractmethod
     def _choices(self) -> Sequence[str]:
@@ -88,7 +89,7 @@ class TextTask(gymnasium.Env[str, str], ABC):
 
     @abstractmethod
     def _reply(self, action: str) -> Reply:
-        """Take an action and go on."""
+        """Take an action and go on; where nothing is left to ask, the episode is over."""
 
     @abstractmethod
     def _succeeded(self) -> bool:
@@ -99,7 +100,7 @@ class TextTask(gymnasium.Env[str, str], ABC):
         """Start an episode."""
         super().reset(seed=seed)
         self._start()
-        self._asked, self._answer, self._answered = self._question(), "", False
+        self._answer, self._over = "", False
         return self._observation(), self._info()
 
     @final
@@ -109,29 +110,27 @@ class TextTask(gymnasium.Env[str, str], ABC):
         Raises:
             gymnasium.error.ResetNeeded: the episode is over, or never began.
         """
-        if self._asked is None:
+        if self._over:
             raise gymnasium.error.ResetNeeded("nothing is left to ask: call reset() before the next step()")
         fault = _fault(action)
         reply = self._reply("" if fault else action)
-        asked = self._question()
-        self._answer, self._answered = fault or reply.text, not reply.moves_on
-        observation = self._shown(asked or self._asked)
-        self._asked = asked
-        return observation, reply.reward, asked is None, False, self._info()
+        self._answer, self._over = fault or reply.text, self._situation() is None
+        return self._observation(), reply.reward, self._over, False, self._info()
 
     def _observation(self) -> str:
-        return self._shown(self._asked or "")
-
-    def _shown(self, asked: str) -> str:
-        return readable(f"{self._answer}\n\n{asked}" if self._answer else asked, OBSERVATION_LENGTH)
+        situation = self._situation()
+        if situation is not None:
+            self._asked = f"{situation}\n{self._left()}"
+        return readable(f"{self._answer}\n\n{self._asked}" if self._answer else self._asked, OBSERVATION_LENGTH)
 
     def _info(self) -> dict[str, Any]:
-        if self._asked is None:
+        situation = self._situation()
+        if situation is None:
             return {"candidates": [], "situation": "", "success": self._succeeded()}
         choices = list(self._choices())
         return {
             "candidates": [choices[place] for place in self.np_random.permutation(len(choices))],
-            "situation": self._shown(self._asked) if self._answered else readable(self._asked, OBSERVATION_LENGTH),
+            "situation": situation,
             "success": False,
         }
 
