@@ -15,9 +15,11 @@ from .dark_room import DarkRoomEnv
 from .entity_rewrite import EntityRewriteEnv
 from .hidden_api import HiddenApiEnv
 from .hidden_rule import HiddenRuleEnv
+from .hidden_schema import HiddenSchemaEnv
 from .registration import register
 from .silent_switch import SilentSwitchEnv
 from .task_stream import TaskStream
+from .told_facts import ToldFactsEnv
 
 __all__ = [
     "DarkKeyDoorEnv",
@@ -25,8 +27,10 @@ __all__ = [
     "EntityRewriteEnv",
     "HiddenApiEnv",
     "HiddenRuleEnv",
+    "HiddenSchemaEnv",
     "SilentSwitchEnv",
     "TaskStream",
+    "ToldFactsEnv",
     "register",
 ]
 

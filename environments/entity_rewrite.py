@@ -118,6 +118,15 @@ class EntityRewriteEnv(gymnasium.Env[NDArray[np.int64], int | np.int64]):
         """The return of an episode in which every answer is right."""
         return float(self.questions)
 
+    @property
+    def episode(self) -> int:
+        """The number of the episode that runs, or of the one that ended last."""
+        return self._episode
+
+    def newest(self, entity: int) -> int | None:
+        """Return the newest value told of an entity; None where none was."""
+        return self._told.get(entity)
+
     def _tellings(self) -> list[tuple[int, int]]:
         """Return what the present episode tells, as (entity, value) in order."""
         if self._episode == 0:

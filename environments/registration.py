@@ -10,8 +10,10 @@ ENTRY_POINTS = {
     "holdfast/EntityRewrite-v0": "environments.entity_rewrite:EntityRewriteEnv",
     "holdfast/HiddenApi-v0": "environments.hidden_api:HiddenApiEnv",
     "holdfast/HiddenRule-v0": "environments.hidden_rule:HiddenRuleEnv",
+    "holdfast/HiddenSchema-v0": "environments.hidden_schema:HiddenSchemaEnv",
     "holdfast/SilentSwitch-v0": "environments.silent_switch:SilentSwitchEnv",
     "holdfast/TaskStream-v0": "environments.task_stream:TaskStream",
+    "holdfast/ToldFacts-v0": "environments.told_facts:ToldFactsEnv",
 }
 
 

@@ -37,8 +37,9 @@ class Reply:
 class TextTask(gymnasium.Env[str, str], ABC):
     """Asks one thing after another in words, and is answered in words.
 
-    An observation is what the last action led to, an empty line, what is asked now, and how many actions are left for it. An action that is no text, too
-    long, or of foreign characters is answered like an empty one, and the answer says what was wrong.
+    An observation is what the last action led to, an empty line, what is asked now, and how many actions are left for
+    it. An action that is no text, too long, or of foreign characters is answered like an empty one, and the answer says
+    what was wrong.
 
     ``info`` has, at ``reset`` and at every step:
 
