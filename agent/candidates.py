@@ -61,3 +61,12 @@ class NumberedCandidates(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructo
         observation, reward, terminated, truncated, info = super().step(chosen)
         self._candidates = sorted(info.get("candidates", ()))
         return info.get("situation", observation), reward, terminated, truncated, info
+
+
+def by_number(env: gymnasium.Env[Any, Any]) -> gymnasium.Env[Any, Any]:
+    """Return an environment for policies without words: candidates by number, where its actions are texts.
+
+    Raises:
+        UnsupportedSpaceError: its actions are texts, and it names no candidates.
+    """
+    return NumberedCandidates(env) if isinstance(env.action_space, spaces.Text) else env

@@ -111,8 +111,8 @@ class HiddenApiEnv(TextTask):
 
     ## Information
     - ``info["candidates"]``: calls to choose among, 6 at level 1 (each name of a parameter), 9 at level 2 (three names,
-      three units) and 12 at level 3 (and three openings), in an order that the seed decides. Those that do the errand
-      are among them.
+      three units) and 7 at level 3 (two names, two units, three openings), in an order that the seed decides. Those
+      that do the errand are among them.
     - ``info["situation"]``: the errand and what was called for it already, without answers and counts: the same text in
       the same situation, in every episode.
     - ``info["success"]``: whether every errand was done; False before the end.
@@ -174,8 +174,8 @@ class HiddenApiEnv(TextTask):
         words, unit = _ENDPOINTS[name]
         amount = 2 + drawn(0) % 8
         parameters = sorted(_PARAMETERS, key=lambda each: drawn(10 + _PARAMETERS.index(each)))
-        parameters = parameters[: 6 if self.level == 1 else 3]
-        scales = _SCALES[unit][: 1 if self.level == 1 else 3]
+        parameters = parameters[: (6, 3, 2)[self.level - 1]]
+        scales = _SCALES[unit][: (1, 3, 2)[self.level - 1]]
         openings = (None, *_OPENINGS) if self.level == 3 else (None,)
         return Endpoint(
             name=name,
@@ -191,7 +191,7 @@ class HiddenApiEnv(TextTask):
     @property
     def candidate_count(self) -> int:
         """How many candidates there are."""
-        return {1: 6, 2: 9, 3: 12}[self.level]
+        return (6, 9, 7)[self.level - 1]
 
     @property
     def _present(self) -> Endpoint:

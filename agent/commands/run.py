@@ -80,7 +80,8 @@ def run(
 ) -> None:
     """Run an agent on a gymnasium task.
 
-    ENV_ID is a gymnasium id, or module:EnvId for an environment that your own module registers.
+    ENV_ID is a gymnasium id, or module:EnvId for an environment that your own module registers. Where actions are
+    texts, the candidates that the environment names are chosen by number.
 
     \b
     Example:
@@ -105,6 +106,7 @@ def run(
 
     import torch
 
+    from ..candidates import by_number
     from ..policies.named import make_policy
     from ..tasks import make_env
     from .session import Session
@@ -112,7 +114,7 @@ def run(
     torch.set_num_threads(1)  # the tensors are small, and sums of one thread are the same on every machine's count
     with make_env(env_id, arguments, max_episode_steps=max_episode_steps) as env:
         session = Session(
-            env=env,
+            env=by_number(env),
             env_id=env_id,
             path=path,
             namespace=namespace,

@@ -19,6 +19,7 @@ SUITES = {
     "noise": "evals.suites.noise:SUITE",
     "retrieval": "evals.suites.retrieval:SUITE",
     "scaling": "evals.suites.scaling:SUITE",
+    "tool-use": "evals.suites.tool_use:SUITE",
     "transfer": "evals.suites.transfer:SUITE",
     "write-read": "evals.suites.write_read:SUITE",
     "write-strategies": "evals.suites.write_strategies:SUITE",
