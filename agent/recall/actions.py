@@ -50,6 +50,11 @@ def numbered_actions(space: spaces.Space[Any]) -> Actions:
         return _combined(space, [np.arange(2)] * int(np.prod(space.shape)))
     if isinstance(space, spaces.Box):
         return _combined(space, _grid(space))
+    if isinstance(space, spaces.Text):
+        raise UnsupportedSpaceError(
+            "actions of Text are not supported by this policy; where the environment names candidates, wrap it in "
+            "agent.NumberedCandidates"
+        )
     raise UnsupportedSpaceError(f"actions of {type(space).__name__} are not supported yet; supported: {_SUPPORTED}")
 
 

@@ -73,7 +73,7 @@ def test_what_an_environment_does_to_an_action_does_not_last() -> None:
     ("space", "said"),
     [
         (spaces.Tuple([spaces.Discrete(2)]), "actions of Tuple are not supported yet; supported: Discrete, Multi"),
-        (spaces.Text(3), "actions of Text are not supported yet"),
+        (spaces.Text(3), "wrap it in agent.NumberedCandidates"),
         (spaces.MultiDiscrete([17, 241]), "MultiDiscrete actions of 4097 combinations are too many; at most 4096 are"),
         (spaces.MultiBinary(70), "MultiBinary actions of 1180591620717411303424 combinations are too many"),
         (spaces.Box(-1.0, 1.0, (5,), F32), "actions of Box with 5 numbers are not supported yet; at most 4 are"),

@@ -18,9 +18,13 @@ FAMILIES = [
     "holdfast/DarkKeyDoor-v0",
     "holdfast/DarkRoom-v0",
     "holdfast/EntityRewrite-v0",
+    "holdfast/HiddenApi-v0",
     "holdfast/HiddenRule-v0",
+    "holdfast/HiddenSchema-v0",
     "holdfast/SilentSwitch-v0",
+    "holdfast/ToldFacts-v0",
 ]
+TEXTS = ["holdfast/HiddenApi-v0", "holdfast/HiddenSchema-v0", "holdfast/ToldFacts-v0"]
 SECTIONS = [
     "Description",
     "Action Space",
@@ -47,7 +51,7 @@ def walk(env_id, episodes=4):
         over = False
         while not over:
             observation, reward, terminated, truncated, info = env.step(env.action_space.sample())
-            seen.append([observation.tolist(), reward, terminated, truncated, info])
+            seen.append([getattr(observation, "tolist", lambda: observation)(), reward, terminated, truncated, info])
             over = terminated or truncated
     return seen
 """
@@ -106,10 +110,23 @@ def test_the_same_seeds_are_the_same_run_in_another_process(tmp_path, clean_envi
         for hash_seed in ("0", "1")
     ]
     assert answers[0] == answers[1]
-    assert min(len(run) for run in json.loads(answers[0])) >= 40
+    assert min(len(run) for run in json.loads(answers[0])) >= 32
 
 
-@pytest.mark.parametrize("env_id", sorted(ENTRY_POINTS))
+@pytest.mark.parametrize("env_id", TEXTS)
+def test_vectors_of_texts_step_alike(env_id):
+    envs = gymnasium.make_vec(env_id, num_envs=2, vectorization_mode="sync")
+    _, infos = envs.reset(seed=[3, 3])
+    for _ in range(60):  # beyond the end of several episodes
+        first, second = infos["candidates"]
+        assert first == second
+        observations, rewards, _, _, infos = envs.step((first or [""])[:1] * 2)
+        assert observations[0] == observations[1]
+        assert rewards[0] == rewards[1]
+    envs.close()
+
+
+@pytest.mark.parametrize("env_id", sorted(set(ENTRY_POINTS) - set(TEXTS)))
 def test_vectors_step_alike(env_id):
     envs = gymnasium.make_vec(env_id, num_envs=2, vectorization_mode="sync")
     envs.reset(seed=[3, 3])

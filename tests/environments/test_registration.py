@@ -15,8 +15,11 @@ IDS = [
     "holdfast/DarkKeyDoor-v0",
     "holdfast/DarkRoom-v0",
     "holdfast/EntityRewrite-v0",
+    "holdfast/HiddenApi-v0",
     "holdfast/HiddenRule-v0",
+    "holdfast/HiddenSchema-v0",
     "holdfast/SilentSwitch-v0",
+    "holdfast/ToldFacts-v0",
 ]
 STREAM = "holdfast/TaskStream-v0"  # made of other environments
 
