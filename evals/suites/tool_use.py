@@ -42,7 +42,7 @@ _COMMON: Mapping[str, Any] = {
     "discount": 0.5,
     "episodes": EPISODES,
     "foreign_episodes": EPISODES,
-    "worlds": 12,
+    "worlds": 5,
 }
 
 
