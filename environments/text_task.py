@@ -43,7 +43,7 @@ class TextTask(gymnasium.Env[str, str], ABC):
 
     ``info`` has, at ``reset`` and at every step:
 
-    - ``"candidates"``: actions to choose among, at least one of them right, in an order that the seed decides; for
+    - ``"candidates"``: actions to choose among, right and wrong ones, in an order that the seed decides; for
       agents that write no text of their own. They follow from the task and from what is asked, the order apart. Empty
       when the episode is over.
     - ``"situation"``: what is asked and what holds, without what the last action led to and what is left: the same text
