@@ -67,11 +67,13 @@ class EnvironmentFaultError(HoldfastError):
 class MissingExtraError(HoldfastError):
     """An optional dependency is not installed."""
 
-    def __init__(self, need: str, extra: str) -> None:
+    def __init__(self, need: str, extra: str = "", *, install: str | None = None) -> None:
         """Say what is missing and the command that installs it.
 
         Args:
             need: what the caller asked for, e.g. ``"--plot"``.
             extra: the name of the extra that brings it, e.g. ``"plot"``.
+            install: the command, where no extra brings it.
         """
-        super().__init__(f"{need} needs an optional part that is not installed: pip install 'holdfast[{extra}]'")
+        install = install or f"pip install 'holdfast[{extra}]'"
+        super().__init__(f"{need} needs an optional part that is not installed: {install}")

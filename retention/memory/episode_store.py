@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from numpy.typing import ArrayLike
+from sqlite_utils import Database
 
-from . import answers, episode_rows, removals, template_rows, transition_rows
+from . import answers, episode_rows, removals, template_rows, transition_rows, writing
 from .connections import Connections
+from .encoding import check_agrees
 from .episodes import CommittedEpisode, Episode, EpisodeDraft, Feedback, checked_opinion
 from .gate import FeedbackGate
 from .receipts import Receipt, read_receipt
 from .ridge import Refitted, refit
 from .scope import Scope
 from .settings import as_json, load_setting, save_setting
+from .templates import TemplateDraft
 from .transitions import Transitions
 
 
@@ -32,6 +36,7 @@ class EpisodeStore(ABC):
         recalled: Mapping[int, float] | None = None,
         *,
         void_up_to: int = 0,
+        notes: Sequence[TemplateDraft] = (),
     ) -> CommittedEpisode:
         """Keep an episode that has just ended: its outcome, its gate, its templates and its receipt, at once.
 
@@ -46,13 +51,27 @@ class EpisodeStore(ABC):
                 are gone by now are left out.
             void_up_to: delete the task's transitions up to this revision first, in the same transaction: they no longer
                 hold. What others wrote since stays.
+            notes: texts that it leaves, each with its key; they are the episode's, whatever their ``episode_id`` says,
+                and where the gate refuses it they are kept from use until it is admitted.
 
         Raises:
-            ValueError: if the keys have another width than the task's templates.
+            ValueError: if the keys have another width than the task's templates, or a note has none.
+            EncoderMismatchError: if a note's key is of another encoder than the texts of the file.
         """
-        return self._connections.write(
-            lambda db: episode_rows.commit(db, draft, transitions, recalled or {}, self._gate, void_up_to)
-        )
+        if any(each.key is None for each in notes):
+            raise ValueError("a note of an episode needs its key: the vector of memory.encoder, or one of your own")
+
+        def write(db: Database) -> CommittedEpisode:
+            done = episode_rows.commit(db, draft, transitions, recalled or {}, self._gate, void_up_to)
+            if not notes:
+                return done
+            for fingerprint in {each.encoder for each in notes} - {""}:
+                check_agrees(db, self._connections.name, fingerprint, draft.namespace)
+            bound = [replace(each, episode_id=done.episode_id) for each in notes]
+            noted = writing.write(db, draft.namespace, bound, self._gate)
+            return replace(done, noted=noted.kept, revision=transition_rows.current_revision(db))
+
+        return self._connections.write(write)
 
     def episodes(self, *, namespace: str, task: str | None = None, limit: int | None = None) -> list[Episode]:
         """Return the episodes of a namespace or of one of its tasks, oldest first; with a limit, the latest so many."""

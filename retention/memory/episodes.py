@@ -67,6 +67,7 @@ class CommittedEpisode:
         merged: how many rows were visits of templates that were there; ``written + merged`` is the number of rows.
         template_ids: the template of each row, int64 of shape (n,); 0 where the gate kept it out.
         revision: the memory's revision after the commit.
+        noted: how many texts that it left were new.
     """
 
     episode_id: str
@@ -75,6 +76,7 @@ class CommittedEpisode:
     merged: int
     template_ids: NDArray[np.int64]
     revision: int
+    noted: int = 0
 
 
 @final

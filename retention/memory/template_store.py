@@ -13,6 +13,7 @@ from sqlite_utils import Database
 
 from . import forgetting, template_rows, writing
 from .connections import Connections
+from .encoder import Encoder
 from .encoding import Encoding, check_agrees, encoders
 from .episode_rows import find as find_episode
 from .forgetting import Forgotten, Trimmed
@@ -34,6 +35,15 @@ class TemplateStore(ABC):
     _gate: FeedbackGate
     _encoding: Encoding
     _shelves: Shelves
+
+    @property
+    def encoder(self) -> Encoder:
+        """What makes the vectors of texts.
+
+        Raises:
+            MissingExtraError: if it is the default encoder, and that is not installed.
+        """
+        return self._encoding.encoder
 
     def write(self, drafts: Sequence[TemplateDraft], *, namespace: str) -> list[int]:
         """Keep templates, all of them or none, and return their ids in order.
@@ -151,6 +161,7 @@ class TemplateStore(ABC):
         k: int = 8,
         max_tokens: int | None = None,
         episode_id: str | None = None,
+        receipt: bool = True,
     ) -> Recall:
         """Return the active templates that are most relevant to a text or nearest to a vector, and write a receipt.
 
@@ -168,6 +179,7 @@ class TemplateStore(ABC):
             k: how many at most; never more than 1000.
             max_tokens: how long the texts may be together, for a language model; those that do not fit are passed over.
             episode_id: the episode they are recalled for: feedback on it credits them.
+            receipt: whether to write one; nothing can be credited without.
 
         Raises:
             ValueError: if the vector is not one row of finite numbers, or there are templates but none of its width.
@@ -205,15 +217,15 @@ class TemplateStore(ABC):
         if episode_id is not None:
             self._connections.read(lambda db: find_episode(db, scope, episode_id))
         hits, withheld = self._shelves.search(self._connections, asked, namespace)
-        receipt = None
-        if hits and not self._connections.read_only:
+        receipt_id = None
+        if hits and receipt and not self._connections.read_only:
             masses = {hit.template.id: 1.0 for hit in hits}
-            receipt = self._connections.write(
+            receipt_id = self._connections.write(
                 lambda db: store_receipt(
                     db, namespace, present(db, namespace, masses), episode_id, task or "", tuple(withheld)
                 )
             )
-        return Recall(receipt_id=receipt, hits=tuple(hits), withheld=tuple(withheld))
+        return Recall(receipt_id=receipt_id, hits=tuple(hits), withheld=tuple(withheld))
 
     def get(self, template_id: int, *, namespace: str) -> Template:
         """Return a template.
