@@ -1,15 +1,28 @@
 from .agent import Agent as Agent
 from .candidates import NumberedCandidates as NumberedCandidates
+from .chat.block import data_block as data_block
+from .chat.choosing import ScoresAnswers as ScoresAnswers
+from .chat.choosing import choose_answer as choose_answer
+from .chat.local_chat import LocalChat as LocalChat
+from .chat.named import make_chat_model as make_chat_model
+from .chat.smollm import LocalModel as LocalModel
+from .chat.smollm import load_local as load_local
+from .chat.smollm import local_model_missing as local_model_missing
 from .gradient.config import GradientConfig as GradientConfig
 from .history import EpisodeResult as EpisodeResult
 from .history import History as History
+from .policies.chat import ChatConfig as ChatConfig
+from .policies.chat import ChatPolicy as ChatPolicy
 from .policies.gradient import GradientPolicy as GradientPolicy
 from .policies.idle import IdlePolicy as IdlePolicy
 from .policies.named import make_policy as make_policy
 from .policies.pretrained import PretrainedPolicy as PretrainedPolicy
 from .policies.protocol import ActsOnLanes as ActsOnLanes
 from .policies.protocol import Experience as Experience
+from .policies.protocol import Offer as Offer
 from .policies.protocol import Policy as Policy
+from .policies.protocol import ReadsNotes as ReadsNotes
+from .policies.protocol import TakesOffers as TakesOffers
 from .policies.protocol import Task as Task
 from .policies.retention import RetentionPolicy as RetentionPolicy
 from .recall.config import RecallConfig as RecallConfig
@@ -22,6 +35,8 @@ from .tasks import task_name as task_name
 __all__ = [
     "ActsOnLanes",
     "Agent",
+    "ChatConfig",
+    "ChatPolicy",
     "Encoder",
     "EpisodeResult",
     "Experience",
@@ -30,13 +45,24 @@ __all__ = [
     "History",
     "IdlePolicy",
     "NumberedCandidates",
+    "LocalChat",
+    "LocalModel",
+    "Offer",
     "Policy",
     "PretrainedPolicy",
     "RandomProjection",
+    "ReadsNotes",
     "RecallConfig",
     "Recollection",
     "RetentionPolicy",
+    "ScoresAnswers",
+    "TakesOffers",
     "Task",
+    "choose_answer",
+    "data_block",
+    "load_local",
+    "local_model_missing",
+    "make_chat_model",
     "make_env",
     "make_policy",
     "task_name",

@@ -12,7 +12,7 @@ import gymnasium
 
 from retention import EnvironmentFaultError
 
-from .policies.protocol import Policy
+from .policies.protocol import Offer, Policy, TakesOffers
 from .seeding import episode_rng, episode_seed
 
 
@@ -55,6 +55,7 @@ def play(
     Raises:
         EnvironmentFaultError: the environment raised, or sent NaN or infinity.
     """
+    offer = policy.offer if isinstance(policy, TakesOffers) else None
     for number in range(first, first + episodes):
         started = time.perf_counter()
         reset_seed = episode_seed(seed, number)
@@ -65,6 +66,8 @@ def play(
         total, length, over = 0.0, 0, False
         try:
             policy.start_episode(observation, episode_rng(seed, number))
+            if offer is not None:
+                offer(offered(info))
         except EnvironmentFaultError as error:
             raise EnvironmentFaultError(f"reset of episode {number}: {error}") from error
         while not over:
@@ -79,6 +82,8 @@ def play(
             over = terminated or truncated
             try:
                 policy.observe(0.0 if hidden else earned, observation, bool(terminated), bool(truncated))
+                if offer is not None and not over:
+                    offer(offered(info))
             except EnvironmentFaultError as error:
                 raise EnvironmentFaultError(f"step {length} of episode {number}: {error}") from error
         yield Played(
@@ -118,3 +123,19 @@ def success_in(info: Mapping[str, Any]) -> bool | None:
     """Return what an environment says of success in its last info, ``is_success`` or ``success``; None if nothing."""
     said = info.get("is_success", info.get("success"))
     return None if said is None else bool(said)
+
+
+def offered(info: Mapping[str, Any]) -> Offer:
+    """Return what an environment says in ``info`` of the action to come; nothing of how it went.
+
+    Raises:
+        EnvironmentFaultError: the candidates are no list of actions, or there is none; the situation is no text.
+    """
+    candidates, situation = info.get("candidates"), info.get("situation")
+    if candidates is not None and (isinstance(candidates, (str, bytes)) or not hasattr(candidates, "__len__")):
+        raise EnvironmentFaultError(f'info["candidates"] must be a list of actions, got {candidates!r}')
+    if candidates is not None and not len(candidates):
+        raise EnvironmentFaultError('info["candidates"] is empty: leave it out where any action may be taken')
+    if situation is not None and not isinstance(situation, str):
+        raise EnvironmentFaultError(f'info["situation"] must be a text, got {situation!r}')
+    return Offer(candidates=None if candidates is None else tuple(candidates), situation=situation)

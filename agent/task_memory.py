@@ -9,7 +9,8 @@ from retention import EpisodeDraft, EpisodicMemory, HoldfastError
 
 from .history import EpisodeResult
 from .loop import Played
-from .policies.protocol import Policy
+from .notes import Notes
+from .policies.protocol import Policy, ReadsNotes
 from .ratings import TaskRatings
 
 Reward = Literal["seen", "hidden"]
@@ -43,7 +44,9 @@ class TaskMemory:
         """Load the policy, which must be new to the task.
 
         Raises:
-            HoldfastError: the memory learned the task the other way, from rewards or from ratings.
+            HoldfastError: the memory learned the task the other way, from rewards or from ratings; or the policy reads
+                notes, and rewards are hidden.
+            MissingExtraError: the policy reads notes, and the encoder of texts is not installed.
             UnsupportedSpaceError: the templates are not of the policy's spaces.
         """
         self._memory, self._policy, self.scope = memory, policy, scope
@@ -52,6 +55,12 @@ class TaskMemory:
         self._ratings = TaskRatings(memory, namespace=namespace, task=scope, seed=seed, drawn=not frozen)
         self._settings: dict[str, Any] | None = None
         self._revision = 0
+        if isinstance(policy, ReadsNotes):
+            if self.reward == "hidden":
+                raise HoldfastError(
+                    "this policy notes what an action earned, and rewards are hidden from it: run it with rewards"
+                )
+            policy.read_notes(Notes(memory, namespace=namespace, task=scope))
         self._restore()
 
     def _agreed(self, wanted: Reward) -> Reward:
@@ -101,6 +110,7 @@ class TaskMemory:
             experience.transitions,
             experience.recalled,
             void_up_to=self._revision if experience.replace else 0,
+            notes=experience.notes,
         )
         if hidden and experience.transitions is not None and len(experience.transitions):
             self._ratings.keep(committed.episode_id, experience.transitions)
@@ -110,7 +120,8 @@ class TaskMemory:
         else:
             self._policy.stored(experience, committed.template_ids)
             self.refresh(committed.revision)
-        return replace(result, episode_id=committed.episode_id, gate=committed.gate.signed, written=committed.written)
+        written = committed.written + committed.noted
+        return replace(result, episode_id=committed.episode_id, gate=committed.gate.signed, written=written)
 
     def refresh(self, revision: int | None = None) -> None:
         """Take in what other processes wrote since, if they wrote; else note the revision of our own commit."""

@@ -30,12 +30,13 @@ if TYPE_CHECKING:
     "--policy",
     default="recall",
     show_default=True,
-    help="recall learns any task; retention:NAME is meta-trained (holdfast train), by name or folder; ppo.",
+    help="recall learns any task; retention:NAME is meta-trained (holdfast train), by name or folder; ppo; chat.",
 )
+@click.option("--model", help="For the policy chat: local, the default, or PROVIDER:MODEL as LangChain takes it.")
 @click.option(
     "--discount",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    help="What the next decision's future is worth now; for recall and ppo, 0.99 by default.",
+    help="What the next decision's future is worth now: 0.99 by default, for recall and ppo; 0 for chat.",
 )
 @click.option("--frozen", is_flag=True, help="Act on what the memory holds; write nothing.")
 @click.option("--no-recall", is_flag=True, help="Act without the memory, to see what it is worth.")
@@ -68,6 +69,7 @@ def run(
     max_episode_steps: int | None,
     task: str | None,
     policy: str,
+    model: str | None,
     discount: float | None,
     frozen: bool,
     no_recall: bool,
@@ -88,6 +90,7 @@ def run(
       holdfast run FrozenLake-v1 --env-arg is_slippery=false --episodes 40 --memory lake.db
       holdfast run CartPole-v1 --episodes 90 --memory cart.db --plot cart.png
       holdfast run holdfast/DarkRoom-v0 --env-arg task=3 --episodes 8 --policy retention:dark-room
+      holdfast run my_module:MyTextEnv-v0 --policy chat --model local --episodes 5 --memory text.db
       holdfast run my_module:MyEnv-v0 --seed 1 --json
     """
     if not namespace:
@@ -96,6 +99,8 @@ def run(
         raise click.UsageError("--ask writes ratings and --frozen writes nothing: choose one")
     if discount is not None and policy.startswith("retention:"):
         raise click.UsageError(f"--discount is not for {policy}: what the future is worth was decided in training")
+    if model is not None and policy != "chat":
+        raise click.UsageError(f"--model is for the policy chat, not for {policy}: give --policy chat too")
     if frozen and path is None:
         raise click.UsageError("--frozen acts on what a memory holds: name its file with --memory")
     arguments = dict(_argument(each) for each in env_args)
@@ -120,7 +125,7 @@ def run(
             namespace=namespace,
             seed=seed,
             frozen=frozen,
-            policy=make_policy(policy, enabled=not no_recall, discount=discount),
+            policy=make_policy(policy, enabled=not no_recall, discount=discount, model=model),
             task=task,
             admit="success" if admit == "success" else "both",
             reward="hidden" if hide_reward else "seen",

@@ -159,6 +159,8 @@ class Session:
             words += ["--task", self._task]
         if given["policy"] != DEFAULT:
             words += ["--policy", given["policy"]]
+        if given["model"] is not None:
+            words += ["--model", given["model"]]
         if given["discount"] is not None:
             words += ["--discount", str(given["discount"])]
         if given["admit"] != GateConfig.admit:

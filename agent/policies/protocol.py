@@ -10,7 +10,9 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from retention import Transitions
+from retention import TemplateDraft, Transitions
+
+from ..notes import Notes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +33,20 @@ class Task:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Offer:
+    """What an environment says in ``info`` of the action to come.
+
+    Attributes:
+        candidates: actions to choose among, ``info["candidates"]``; None where there are none.
+        situation: what is to be done in the same words whenever it comes up, ``info["situation"]``; None where it is
+            the observation.
+    """
+
+    candidates: tuple[Any, ...] | None = None
+    situation: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Experience:
     """What an episode offers to the episodic memory.
 
@@ -39,12 +55,14 @@ class Experience:
         slots: where the policy holds each of them.
         recalled: templates that acting relied on, id to attention mass.
         replace: True if the templates known so far are void, because the policy changed its time scale.
+        notes: texts to keep beside them, tied to the episode.
     """
 
     transitions: Transitions | None = None
     slots: tuple[int, ...] = ()
     recalled: Mapping[int, float] = field(default_factory=dict)
     replace: bool = False
+    notes: tuple[TemplateDraft, ...] = ()
 
 
 class Policy(Protocol):
@@ -109,4 +127,22 @@ class ActsOnLanes(Protocol):
 
         It must choose as ``act`` would choose lane by lane.
         """
+        ...
+
+
+@runtime_checkable
+class TakesOffers(Protocol):
+    """What a policy may have beside :class:`Policy`: it wants to know what an environment offers to do."""
+
+    def offer(self, offer: Offer, *, lane: int = 0) -> None:
+        """Hear what the next action may be, after the first observation and after each that an action led to."""
+        ...
+
+
+@runtime_checkable
+class ReadsNotes(Protocol):
+    """What a policy may have beside :class:`Policy`: it recalls texts that episodes left."""
+
+    def read_notes(self, notes: Notes) -> None:
+        """Get the notes of the task, once, before anything is restored."""
         ...

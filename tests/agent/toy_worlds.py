@@ -270,7 +270,42 @@ class Steered(Signs):
         self.action_space = spaces.Box(-np.inf, np.inf, (1,), F32)
 
 
-for _made in (Signs, Arms, Corridor, Line, Counter, Told, Wordy, Steered):
+ERRANDS = ("Open the gate.", "Feed the goat.", "Ring the bell.")
+CALLS = ("call Ana", "turn the dial", "use form K", "write to desk 4")
+RIGHT = {"Open the gate.": "use form K", "Feed the goat.": "write to desk 4", "Ring the bell.": "use form K"}
+
+
+class Errands(gymnasium.Env[str, Any]):
+    """Asks for each errand once; the right call earns 1.
+
+    Args:
+        acts: ``"candidates"``, ``"numbers"`` (of a Discrete space) or ``"words"`` (a text without candidates).
+    """
+
+    def __init__(self, acts: str = "candidates") -> None:
+        self.observation_space = spaces.Text(200)
+        self.action_space = (
+            spaces.Discrete(len(CALLS))
+            if acts == "numbers"
+            else spaces.Text(40, charset=" aK4bcdefghijklmnopqrstuvwxyzA")
+        )
+        self._acts = acts
+
+    def _info(self) -> dict[str, Any]:
+        return {"candidates": list(CALLS)} if self._acts == "candidates" and self._left else {}
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+        super().reset(seed=seed)
+        self._left = [ERRANDS[place] for place in self.np_random.permutation(len(ERRANDS))]
+        return self._left[0], self._info()
+
+    def step(self, action: Any) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        errand = self._left.pop(0)
+        said = CALLS[action] if self._acts == "numbers" else action
+        return (self._left or [errand])[0], float(said == RIGHT[errand]), not self._left, False, self._info()
+
+
+for _made in (Signs, Arms, Corridor, Line, Counter, Told, Wordy, Steered, Errands):
     gymnasium.register(f"toy/{_made.__name__}-v0", entry_point=_made)
 # Its faults are meant to reach the agent, not gymnasium's own checker.
 gymnasium.register("toy/Faulty-v0", entry_point=Faulty, disable_env_checker=True)

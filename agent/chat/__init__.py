@@ -1,0 +1,1 @@
+"""Chat models: the small one that runs on this machine, any other by its name, and how one chooses."""
