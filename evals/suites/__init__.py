@@ -12,6 +12,7 @@ from ..suite import Suite
 
 SUITES = {
     "capacity": "evals.suites.capacity:SUITE",
+    "chat": "evals.suites.chat:SUITE",
     "cross-session": "evals.suites.cross_session:SUITE",
     "drift": "evals.suites.drift:SUITE",
     "forgetting": "evals.suites.forgetting:SUITE",
