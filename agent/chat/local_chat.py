@@ -35,7 +35,7 @@ class LocalChat(BaseChatModel):
 
     model_config = ConfigDict(arbitrary_types_allowed=True, protected_namespaces=())
 
-    local: InstanceOf[LocalModel] = Field(default_factory=load_local, exclude=True, repr=False)
+    local: InstanceOf[LocalModel] = Field(default_factory=lambda: load_local(), exclude=True, repr=False)
     """The model and its tokenizer; by default the one that :func:`load_local` loads."""
     max_tokens: int = Field(default=256, ge=1)
     """How many tokens an answer has at most."""

@@ -119,7 +119,7 @@ def run(
     torch.set_num_threads(1)  # the tensors are small, and sums of one thread are the same on every machine's count
     with make_env(env_id, arguments, max_episode_steps=max_episode_steps) as env:
         session = Session(
-            env=by_number(env),
+            env=env if policy == "chat" else by_number(env),
             env_id=env_id,
             path=path,
             namespace=namespace,
