@@ -1,5 +1,5 @@
-from .bridge import TemplateRows as TemplateRows
 from .bridge import slots_from_templates as slots_from_templates
+from .bridge import TemplateRows as TemplateRows
 from .bridge import templates_from_slots as templates_from_slots
 from .errors import EncoderMismatchError as EncoderMismatchError
 from .errors import EnvironmentFaultError as EnvironmentFaultError
@@ -23,8 +23,8 @@ from .index.trained import TrainedTable as TrainedTable
 from .layer.block import BlockConfig as BlockConfig
 from .layer.block import RetentionBlock as RetentionBlock
 from .layer.config import RetentionConfig as RetentionConfig
-from .layer.diagnose import Finding as Finding
 from .layer.diagnose import diagnose as diagnose
+from .layer.diagnose import Finding as Finding
 from .layer.evict import Eviction as Eviction
 from .layer.evict import FirstInFirstOut as FirstInFirstOut
 from .layer.evict import LeastRecentlyUsed as LeastRecentlyUsed
@@ -35,9 +35,9 @@ from .layer.files import load_slots as load_slots
 from .layer.files import load_transformer as load_transformer
 from .layer.files import save_model as save_model
 from .layer.files import save_slots as save_slots
+from .layer.index import exact_top as exact_top
 from .layer.index import IndexConfig as IndexConfig
 from .layer.index import SlotIndex as SlotIndex
-from .layer.index import exact_top as exact_top
 from .layer.layer import RetentionLayer as RetentionLayer
 from .layer.pool import ChunkPool as ChunkPool
 from .layer.pool import MeanPool as MeanPool
@@ -61,10 +61,10 @@ from .layer.slots import SlotState as SlotState
 from .layer.transformer import RetentionTransformer as RetentionTransformer
 from .layer.transformer import TransformerConfig as TransformerConfig
 from .layer.write import WriteInfo as WriteInfo
+from .memory.encoder import default_encoder as default_encoder
 from .memory.encoder import Encoder as Encoder
 from .memory.encoder import FunctionEncoder as FunctionEncoder
 from .memory.encoder import SentenceEncoder as SentenceEncoder
-from .memory.encoder import default_encoder as default_encoder
 from .memory.episodes import CommittedEpisode as CommittedEpisode
 from .memory.episodes import Episode as Episode
 from .memory.episodes import EpisodeDraft as EpisodeDraft
@@ -85,6 +85,10 @@ from .memory.recall import Recall as Recall
 from .memory.receipts import Receipt as Receipt
 from .memory.reembedding import Reembedded as Reembedded
 from .memory.ridge import Refitted as Refitted
+from .memory.runs import Note as Note
+from .memory.runs import Noted as Noted
+from .memory.runs import NoteRule as NoteRule
+from .memory.runs import Run as Run
 from .memory.store import EpisodicMemory as EpisodicMemory
 from .memory.templates import Template as Template
 from .memory.templates import TemplateDraft as TemplateDraft
@@ -93,7 +97,12 @@ from .memory.transitions import Transitions as Transitions
 from .memory.upkeep import Compacted as Compacted
 from .memory.writing import WriteReport as WriteReport
 from .tools.byte_store import MemoryByteStore as MemoryByteStore
+from .tools.caller import Caller as Caller
+from .tools.config import Guard as Guard
+from .tools.config import ToolConfig as ToolConfig
 from .tools.graph_store import LangGraphStore as LangGraphStore
+from .tools.memory_tools import MemoryTools as MemoryTools
+from .tools.quoting import quoted as quoted
 from .tools.retriever import MemoryRetriever as MemoryRetriever
 from .tools.vector_store import MemoryVectorStore as MemoryVectorStore
 
@@ -101,6 +110,7 @@ __all__ = [
     "AppendWrite",
     "BlendWrite",
     "BlockConfig",
+    "Caller",
     "Change",
     "ChunkPool",
     "CommittedEpisode",
@@ -123,6 +133,7 @@ __all__ = [
     "FunctionEncoder",
     "Gate",
     "GateConfig",
+    "Guard",
     "Hit",
     "HoldfastError",
     "Imported",
@@ -139,12 +150,16 @@ __all__ = [
     "MemoryFileError",
     "MemoryLockedError",
     "MemoryRetriever",
+    "MemoryTools",
     "MemoryVectorStore",
     "MemoryWriteError",
     "MergeWrite",
     "MissingExtraError",
     "NewerFileError",
     "NotFoundError",
+    "Note",
+    "NoteRule",
+    "Noted",
     "Offer",
     "Pool",
     "ProductKeyConfig",
@@ -161,6 +176,7 @@ __all__ = [
     "RetentionConfig",
     "RetentionLayer",
     "RetentionTransformer",
+    "Run",
     "ScanTable",
     "SentenceEncoder",
     "SlotFileError",
@@ -169,6 +185,7 @@ __all__ = [
     "Template",
     "TemplateDraft",
     "TemplateRows",
+    "ToolConfig",
     "TrainedConfig",
     "TrainedTable",
     "TransformerConfig",
@@ -190,6 +207,7 @@ __all__ = [
     "load_transformer",
     "new_table",
     "paper_read",
+    "quoted",
     "read_sealed",
     "save_model",
     "save_slots",

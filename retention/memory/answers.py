@@ -11,6 +11,7 @@ from .episode_rows import feedback
 from .episodes import AGENT, Feedback, Opinion
 from .gate import EARLIER_LIMIT, FeedbackGate
 from .receipts import credit_receipt, find_receipt
+from .run_rows import outcome as run_outcome
 from .scope import Scope
 
 
@@ -20,21 +21,24 @@ def update_outcome(db: Database, scope: Scope, receipt_id: str, said: Opinion, g
     Raises:
         NotFoundError: if the namespace has no such receipt.
     """
-    receipt, task, episode_id = find_receipt(db, scope, receipt_id)
+    receipt, task, episode_id, run_id = find_receipt(db, scope, receipt_id)
     said = said.named()
-    if episode_id is not None:
-        told = feedback(db, scope, episode_id, said, gate)
+    if episode_id is not None or (run_id is not None and said.source != AGENT):
+        if run_id is not None:
+            told = run_outcome(db, scope, run_id, said, None, gate)
+        else:
+            told = feedback(db, scope, str(episode_id), said, gate)
         return Feedback(
             feedback_id=told.feedback_id,
-            episode_id=episode_id,
+            episode_id=told.episode_id,
             applied=told.applied,
             gate=told.gate,
             receipt_id=receipt_id,
         )
     fresh = db.conn.execute(
-        "INSERT INTO receipt_outcomes (receipt_id, reward, rating, source, feedback_id, created) "
-        "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (receipt_id, feedback_id) DO NOTHING",
-        (receipt_id, said.reward, said.rating, said.source, said.feedback_id, time.time()),
+        "INSERT INTO receipt_outcomes (receipt_id, reward, rating, source, feedback_id, reason, created) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (receipt_id, feedback_id) DO NOTHING",
+        (receipt_id, said.reward, said.rating, said.source, said.feedback_id, said.reason, time.time()),
     ).rowcount
     # Each source has one voice, however often it speaks.
     reward, rating, self_rating = db.conn.execute(

@@ -125,6 +125,16 @@ def credits(gained: float, portions: Sequence[tuple[float, float]]) -> list[floa
     return [_clip(gained - (known - exposure * worth), LIMIT) for exposure, worth in portions]
 
 
+def judged(credit: float, verdict: float) -> float:
+    """Return a credit with what somebody said of this very template added, in [-LIMIT, LIMIT].
+
+    Args:
+        credit: what the outcome gives it, in spreads.
+        verdict: in spreads: above 0 if it helped, below if it did harm.
+    """
+    return _clip(credit + verdict, LIMIT)
+
+
 def utility(total: float, square: float, weight: float, prior: float = 0.0) -> tuple[float, float]:
     """Return a template's utility and its standard error.
 

@@ -16,6 +16,7 @@ from ..errors import NotFoundError
 from .credit import advantage
 from .episodes import AGENT, CommittedEpisode, Episode, EpisodeDraft, Feedback, Opinion
 from .gate import EARLIER_LIMIT, FeedbackGate, Gate
+from .note_rows import settle, went_well
 from .receipts import credit_episode, present, store_receipt
 from .removals import announce
 from .scope import Scope
@@ -79,6 +80,15 @@ def feedback(db: Database, scope: Scope, episode_id: str, said: Opinion, gate: F
     if db.conn.execute(known, (episode_id, said.feedback_id)).fetchone():
         return Feedback(feedback_id=said.feedback_id, episode_id=episode_id, applied=False, gate=before.gate)
     _insert_outcome(db, episode_id, "feedback", said)
+    revision = next_revision(db)
+    if said.source != AGENT:
+        _note_on_last_template(db, before, said, revision)
+    now = reconsider(db, scope, episode_id, gate, revision)
+    return Feedback(feedback_id=said.feedback_id, episode_id=episode_id, applied=True, gate=now.gate)
+
+
+def reconsider(db: Database, scope: Scope, episode_id: str, gate: FeedbackGate, revision: int) -> Episode:
+    """Decide on an episode with all that was said of it so far: its gate, its texts and notes, and its credit."""
     episode = find(db, scope, episode_id)
     outcome, earlier = _outcome_and_earlier(db, episode)
     decision = gate.decide(outcome, earlier, episode.success, episode.rating)
@@ -86,12 +96,11 @@ def feedback(db: Database, scope: Scope, episode_id: str, said: Opinion, gate: F
         "UPDATE episodes SET polarity = ?, weight = ? WHERE episode_id = ?",
         (decision.polarity, decision.weight, episode_id),
     )
-    revision = next_revision(db)
-    if said.source != AGENT:
-        _note_on_last_template(db, episode, said, revision)
+    episode = replace(episode, gate=decision)
     _quarantine_or_free(db, episode, decision, gate, revision)
+    settle(db, episode, went_well(episode, outcome, earlier), revision)
     credit_episode(db, episode_id, advantage(outcome, earlier, episode.rating, episode.self_rating))
-    return Feedback(feedback_id=said.feedback_id, episode_id=episode_id, applied=True, gate=decision)
+    return episode
 
 
 def gained_by(db: Database, episode: Episode) -> float | None:
@@ -123,11 +132,11 @@ def _note_on_last_template(db: Database, episode: Episode, said: Opinion, revisi
 
 def _quarantine_or_free(db: Database, episode: Episode, decision: Gate, gate: FeedbackGate, revision: int) -> None:
     # What other episodes found too is not this one's to take back.
-    judged = replace(episode, gate=decision)
-    for is_transition, refused in ((True, not gate.admits(decision)), (False, refuses_texts(judged, gate))):
+    for is_transition, refused in ((True, not gate.admits(decision)), (False, refuses_texts(episode, gate))):
         changed = db.conn.execute(
             "UPDATE templates SET status = :status, revision = :revision WHERE first_episode_id = :episode "
-            "AND last_episode_id = :episode AND (kind = :transition) = :is_transition AND status <> :status",
+            "AND last_episode_id = :episode AND (kind = :transition) = :is_transition AND status <> :status "
+            "AND held IS NULL",
             {
                 "status": "quarantined" if refused else "active",
                 "revision": revision,
@@ -197,9 +206,9 @@ def _insert_episode(
 
 def _insert_outcome(db: Database, episode_id: str, kind: str, said: Opinion) -> None:
     db.conn.execute(
-        "INSERT INTO outcomes (episode_id, kind, reward, rating, feedback_id, source, created) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (episode_id, kind, said.reward, said.rating, said.feedback_id or None, said.source, time.time()),
+        "INSERT INTO outcomes (episode_id, kind, reward, rating, feedback_id, source, reason, created) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (episode_id, kind, said.reward, said.rating, said.feedback_id or None, said.source, said.reason, time.time()),
     )
 
 

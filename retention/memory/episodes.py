@@ -145,19 +145,23 @@ class Opinion:
         reward: in the units of the task, if any.
         feedback_id: a name for it; ``""`` to have one made.
         source: who says it: ``"agent"`` for the agent itself, anything else counts in full.
+        reason: why, in words; kept, and looked at by nothing.
     """
 
     rating: float | None = None
     reward: float | None = None
     feedback_id: str = ""
     source: str = "user"
+    reason: str | None = None
 
     def named(self) -> Opinion:
         """Return it with a name of its own, if it had none."""
         return self if self.feedback_id else replace(self, feedback_id=uuid.uuid4().hex)
 
 
-def checked_opinion(rating: float | None, reward: float | None, feedback_id: str | None, source: str) -> Opinion:
+def checked_opinion(
+    rating: float | None, reward: float | None, feedback_id: str | None, source: str, reason: str | None = None
+) -> Opinion:
     """Return what somebody says, or say what is wrong with it.
 
     Raises:
@@ -172,4 +176,4 @@ def checked_opinion(rating: float | None, reward: float | None, feedback_id: str
     if feedback_id is not None:
         check_name(feedback_id, "feedback_id")
     check_name(source, "source")
-    return Opinion(rating=rating, reward=reward, feedback_id=feedback_id or "", source=source)
+    return Opinion(rating=rating, reward=reward, feedback_id=feedback_id or "", source=source, reason=reason)

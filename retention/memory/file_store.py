@@ -13,6 +13,7 @@ from .encoding import EncoderLike, Encoding
 from .importing import Imported, import_file
 from .reembedding import Reembedded, reembed
 from .scope import Scope
+from .sealing import Sealing, seal_all
 from .stats import describe
 from .transfer import Exported, export
 from .upkeep import Compacted
@@ -24,6 +25,7 @@ class FileStore(ABC):
 
     _connections: Connections
     _encoding: Encoding
+    _sealing: Sealing
     path: Path | None
 
     def namespaces(self) -> list[str]:
@@ -49,7 +51,18 @@ class FileStore(ABC):
 
     def verify(self) -> list[str]:
         """Check the whole memory and return what is wrong with it, a line each; an empty list if nothing is."""
-        return self._connections.read(faults_in)
+        return self._connections.read(lambda db: faults_in(db, self._sealing.seal))
+
+    def seal(self) -> int:
+        """Seal every text as it is with the key at hand, and return how many; those that are held stay so.
+
+        Raises:
+            ValueError: if the memory was opened without a key.
+        """
+        seal = self._sealing.seal
+        if seal is None:
+            raise ValueError("there is no key to seal with; open the memory with seal=True or a key")
+        return self._connections.write(lambda db: seal_all(db, seal))
 
     def changed_elsewhere(self) -> bool:
         """Say whether another connection wrote since this was last asked; True where that cannot be known."""
@@ -91,7 +104,7 @@ class FileStore(ABC):
             NewerFileError: if a newer holdfast wrote it.
             MemoryWriteError: if it cannot be read, or this memory cannot be written.
         """
-        return import_file(self._connections, Path(path))
+        return import_file(self._connections, Path(path), self._sealing.seal)
 
     def reembed(self, encoder: EncoderLike | None = None, *, progress: bool | None = None) -> Reembedded:
         """Give every text the vector of an encoder, in place of the one it has, and use that encoder from now on.

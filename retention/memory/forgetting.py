@@ -101,7 +101,9 @@ def forget_namespace(db: Database, namespace: str) -> Forgotten:
         "receipt_templates": places,
         "receipt_outcomes": receipts,
         "outcomes": episodes,
+        "notes": where,
         "receipts": where,
+        "runs": where,
         "templates": where,
         "episodes": where,
         "settings": where,
@@ -142,6 +144,7 @@ def delete(db: Database, namespace: str, ids: Sequence[int]) -> int:
             places = f"FROM receipt_templates WHERE template_id IN ({marks})"
             receipts.update(row[0] for row in db.conn.execute(f"SELECT DISTINCT receipt_id {places}"))
             db.conn.execute(f"DELETE {places}")
+            db.conn.execute(f"DELETE FROM notes WHERE template_id IN ({marks})")
             db.conn.execute(f"UPDATE episodes SET last_template_id = NULL WHERE last_template_id IN ({marks})")
             db.conn.execute(f"DELETE FROM templates WHERE id IN ({marks})")
             (left,) = db.conn.execute(f"SELECT count(*) FROM templates WHERE id IN ({marks})").fetchone()

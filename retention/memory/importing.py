@@ -14,7 +14,8 @@ from . import word_codes
 from .connections import Connections
 from .credit import Evidence
 from .scope import check_name
-from .transfer import TABLES, WORDS, read_rows
+from .sealing import Seal
+from .transfer import SEAL, TABLES, WORDS, read_rows
 from .transition_rows import current_revision, next_revision
 from .upkeep import IMPORT, end, noted
 from .words import words
@@ -49,12 +50,13 @@ class _Taking:
     columns: dict[str, set[str]]
     into_new: bool
     revision: int
+    seal: Seal | None = None
     templates: dict[int, int] = field(default_factory=dict)
     receipts: dict[int, int] = field(default_factory=dict)
     owners: dict[tuple[str, Any], str] = field(default_factory=dict)
     widths: dict[tuple[str, ...], int] = field(default_factory=dict)
     fresh: dict[str, set[Any]] = field(
-        default_factory=lambda: {"episodes": set(), "templates": set(), "receipts": set()}
+        default_factory=lambda: {"episodes": set(), "templates": set(), "receipts": set(), "runs": set()}
     )
     ended_on: dict[str, int] = field(default_factory=dict)
     added: int = 0
@@ -128,11 +130,29 @@ class _Taking:
                 raise ValueError(f"revision {row['revision']} is newer than the file's")
             if "content" in row:
                 row[WORDS] = word_codes.to_blob(words(row["content"]))
+                row[SEAL] = self.seal and self.seal.of(owner, row["source"], row["content"])
             self.templates[row["id"]] = fresh = self.insert("templates", self._renumbered(row))
             self.fresh["templates"].add(fresh)
             return True
         self.templates[row["id"]] = number
         return False
+
+    def _take_runs(self, row: dict[str, Any]) -> bool:
+        self._owned("runs", row, "run_id")
+        self._same_owner(row["namespace"], "episodes", row.get("episode_id"))
+        if self.number("runs", run_id=row["run_id"]) is not None:
+            return False
+        self.insert("runs", self._renumbered(row))
+        self.fresh["runs"].add(row["run_id"])
+        return True
+
+    def _take_notes(self, row: dict[str, Any]) -> bool:
+        if row["run_id"] not in self.fresh["runs"]:
+            return False
+        self._same_owner(row["namespace"], "runs", row["run_id"])
+        self._same_owner(row["namespace"], "templates", row["template_id"])
+        self.insert("notes", self._renumbered(row) | {"template_id": self.templates[row["template_id"]]})
+        return True
 
     def _take_outcomes(self, row: dict[str, Any]) -> bool:
         if row["episode_id"] not in self.fresh["episodes"]:
@@ -143,6 +163,7 @@ class _Taking:
     def _take_receipts(self, row: dict[str, Any]) -> bool:
         self._owned("receipts", row, "receipt_id")
         self._same_owner(row["namespace"], "episodes", row.get("episode_id"))
+        self._same_owner(row["namespace"], "runs", row.get("run_id"))
         self.owners["receipts", row["id"]] = row["namespace"]
         if self.number("receipts", receipt_id=row["receipt_id"]) is not None:
             return False
@@ -190,7 +211,7 @@ class _Taking:
             self.db.conn.execute("UPDATE episodes SET last_template_id = ? WHERE episode_id = ?", (number, episode_id))
 
 
-def import_file(connections: Connections, path: Path) -> Imported:
+def import_file(connections: Connections, path: Path, seal: Seal | None = None) -> Imported:
     """Take in an export, all of it or nothing; noted meanwhile, so that after a crash one is told that it is not there.
 
     Raises:
@@ -201,7 +222,7 @@ def import_file(connections: Connections, path: Path) -> Imported:
     job = f"{IMPORT}{path.absolute()}"
 
     def take(db: Database) -> Imported:
-        done = import_rows(db, path)
+        done = import_rows(db, path, seal)
         end(db, job)
         return done
 
@@ -209,7 +230,7 @@ def import_file(connections: Connections, path: Path) -> Imported:
         return connections.write(take)
 
 
-def import_rows(db: Database, path: Path) -> Imported:
+def import_rows(db: Database, path: Path, seal: Seal | None = None) -> Imported:
     """Take in an export.
 
     Raises:
@@ -225,7 +246,7 @@ def import_rows(db: Database, path: Path) -> Imported:
     if into_new:
         db.conn.execute("UPDATE revision SET value = ?", (head["revision"],))
     revision = head["revision"] if into_new else next_revision(db)
-    taking = _Taking(db=db, columns=columns, into_new=into_new, revision=revision)
+    taking = _Taking(db=db, columns=columns, into_new=into_new, revision=revision, seal=seal)
     try:
         for table, row in rows:
             taking.take(table, row)

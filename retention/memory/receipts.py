@@ -11,7 +11,7 @@ from typing import final
 from sqlite_utils import Database
 
 from ..errors import NotFoundError
-from .credit import FOUND_WEIGHT, Evidence, credits, exposures, utility
+from .credit import FOUND_WEIGHT, Evidence, credits, exposures, judged, utility
 from .scope import Scope
 
 # SQLite before 3.32 takes at most 999 parameters.
@@ -35,6 +35,7 @@ class Receipt:
         credits: what each was credited with, in spreads, by template id.
         withheld: the ids of those that were kept back at random.
         weight: for how many recalls the outcome counts: 1, or more where an episode wrote the template itself.
+        run_id: the run of an agent that it belongs to; ``None`` for none.
     """
 
     receipt_id: str
@@ -47,10 +48,11 @@ class Receipt:
     credits: Mapping[int, float]
     withheld: tuple[int, ...]
     weight: float
+    run_id: str | None = None
 
 
 _PLACES = """
-SELECT template_id, exposure, credit, utility_sum, utility_square, utility_weight
+SELECT template_id, exposure, credit, verdict, utility_sum, utility_square, utility_weight
 FROM receipt_templates JOIN templates ON templates.id = template_id WHERE receipt_id = ? AND NOT withheld
 """
 
@@ -74,6 +76,7 @@ def store_receipt(
     task: str = "",
     withheld: Collection[int] = (),
     weight: float = 1.0,
+    run_id: str | None = None,
 ) -> str:
     """Write which templates were recalled, with each one's exposure, and return the receipt's id.
 
@@ -85,14 +88,16 @@ def store_receipt(
         task: the task they were recalled for; ``""`` for none.
         withheld: templates that would have been recalled, but were kept back to learn what they are worth.
         weight: for how many recalls its outcome counts.
+        run_id: the run they were recalled in, if any: its outcome credits them.
 
     Raises:
         ValueError: if a mass is negative or not finite.
     """
     receipt_id = uuid.uuid4().hex
     receipt = db.conn.execute(
-        "INSERT INTO receipts (receipt_id, namespace, task, episode_id, weight, created) VALUES (?, ?, ?, ?, ?, ?)",
-        (receipt_id, namespace, task, episode_id, weight, time.time()),
+        "INSERT INTO receipts (receipt_id, namespace, task, episode_id, weight, run_id, created) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (receipt_id, namespace, task, episode_id, weight, run_id, time.time()),
     ).lastrowid
     shown = exposures(masses)
     total = sum(shown.values())
@@ -105,17 +110,18 @@ def store_receipt(
     return receipt_id
 
 
-def find_receipt(db: Database, scope: Scope, receipt_id: str) -> tuple[int, str, str | None]:
-    """Return a receipt's number, its task and its episode.
+def find_receipt(db: Database, scope: Scope, receipt_id: str) -> tuple[int, str, str | None, str | None]:
+    """Return a receipt's number, its task, its episode and its run.
 
     Raises:
         NotFoundError: if the namespace has no such receipt.
     """
-    query = f"SELECT id, task, episode_id FROM receipts WHERE {Scope(scope.namespace).where} AND receipt_id = :receipt"
+    where = Scope(scope.namespace).where
+    query = f"SELECT id, task, episode_id, run_id FROM receipts WHERE {where} AND receipt_id = :receipt"
     row = db.conn.execute(query, scope.bind(receipt=receipt_id)).fetchone()
     if row is None:
         raise NotFoundError(f"namespace {scope.namespace!r} has no receipt {receipt_id!r}; a recall returns its id")
-    return int(row[0]), str(row[1]), row[2]
+    return int(row[0]), str(row[1]), row[2], row[3]
 
 
 def read_receipt(db: Database, scope: Scope, receipt_id: str) -> Receipt:
@@ -124,7 +130,7 @@ def read_receipt(db: Database, scope: Scope, receipt_id: str) -> Receipt:
     Raises:
         NotFoundError: if the namespace has no such receipt.
     """
-    number, task, episode_id = find_receipt(db, scope, receipt_id)
+    number, task, episode_id, run_id = find_receipt(db, scope, receipt_id)
     outcome, advantage, created, weight = db.conn.execute(
         "SELECT outcome, advantage, created, weight FROM receipts WHERE id = ?", (number,)
     ).fetchone()
@@ -144,6 +150,7 @@ def read_receipt(db: Database, scope: Scope, receipt_id: str) -> Receipt:
         credits={place[0]: place[2] for place in places if place[2] is not None},
         withheld=tuple(place[0] for place in places if place[3]),
         weight=weight,
+        run_id=run_id,
     )
 
 
@@ -177,12 +184,13 @@ def credit_receipt(db: Database, receipt: int, gained: float | None) -> None:
     rows = db.conn.execute(_PLACES, (receipt,)).fetchall()
     (weight,) = db.conn.execute("SELECT weight FROM receipts WHERE id = ?", (receipt,)).fetchone()
     evidence = []
-    for _, exposure, given, *sums in rows:
+    for _, exposure, given, _, *sums in rows:
         before = Evidence(*sums)
         evidence.append(before if given is None else before.minus(weight * exposure, given))
     now: Sequence[float | None] = [None] * len(rows)
     if gained is not None:
-        now = credits(gained, [(row[1], utility(*sums)[0]) for row, sums in zip(rows, evidence, strict=True)])
+        fair = credits(gained, [(row[1], utility(*sums)[0]) for row, sums in zip(rows, evidence, strict=True)])
+        now = [judged(credit, row[3]) for row, credit in zip(rows, fair, strict=True)]
         evidence = [
             sums.plus(weight * row[1], credit)
             for row, sums, credit in zip(rows, evidence, now, strict=True)

@@ -14,7 +14,7 @@ from .recount import recount
 from .words import words
 
 APPLICATION_ID = 0x484F4C44
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 migrations = Migrations("holdfast.memory")
 
@@ -44,6 +44,12 @@ def m003_words_and_sources(db: Database) -> None:
         "UPDATE templates SET words = ? WHERE id = ?",
         [(word_codes.to_blob(words(content)), number) for number, content in texts],
     )
+
+
+@migrations()
+def m004_runs_and_seals(db: Database) -> None:
+    """Add the runs of agents and what they noted, verdicts on single items, and seals against tampering."""
+    db.executescript(_VERSION_4)
 
 
 _VERSION_1 = """
@@ -231,4 +237,61 @@ BEGIN
         total = total - old.utility_sum, square = square - old.utility_square, weight = weight - old.utility_weight
     WHERE namespace = old.namespace AND source = old.source;
 END;
+"""
+
+# A note waits for the outcome of its run; what a template is worth of being used follows from all notes of it.
+_VERSION_4 = """
+ALTER TABLE templates ADD COLUMN held TEXT;
+ALTER TABLE templates ADD COLUMN seal BLOB;
+ALTER TABLE receipt_templates ADD COLUMN verdict REAL NOT NULL DEFAULT 0;
+ALTER TABLE outcomes ADD COLUMN reason TEXT;
+ALTER TABLE receipt_outcomes ADD COLUMN reason TEXT;
+
+CREATE TABLE runs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    run_id TEXT NOT NULL UNIQUE,
+    namespace TEXT NOT NULL,
+    task TEXT NOT NULL,
+    user TEXT,
+    saw TEXT,
+    episode_id TEXT UNIQUE REFERENCES episodes (episode_id),
+    created REAL NOT NULL
+);
+CREATE INDEX runs_by_namespace ON runs (namespace, id);
+CREATE TRIGGER runs_identity
+BEFORE UPDATE OF id, run_id, namespace, task, user, created ON runs
+BEGIN
+    SELECT RAISE(ABORT, 'identity of a run never changes');
+END;
+
+CREATE TABLE notes (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    run_id TEXT NOT NULL REFERENCES runs (run_id),
+    namespace TEXT NOT NULL,
+    template_id INTEGER NOT NULL REFERENCES templates (id),
+    source TEXT NOT NULL,
+    born INTEGER NOT NULL,
+    needs INTEGER NOT NULL,
+    by_person INTEGER NOT NULL,
+    flags TEXT NOT NULL,
+    went_well INTEGER,
+    person_agrees INTEGER,
+    created REAL NOT NULL,
+    UNIQUE (run_id, template_id)
+);
+CREATE INDEX notes_by_template ON notes (template_id);
+CREATE INDEX notes_by_source ON notes (namespace, source, created);
+CREATE TRIGGER notes_identity
+BEFORE UPDATE OF id, run_id, namespace, template_id, source, born, needs, by_person, flags, created ON notes
+BEGIN
+    SELECT RAISE(ABORT, 'identity and source of a note never change');
+END;
+
+ALTER TABLE receipts ADD COLUMN run_id TEXT REFERENCES runs (run_id);
+CREATE INDEX receipts_by_run ON receipts (run_id) WHERE run_id IS NOT NULL;
+
+CREATE TABLE seals (
+    key_id TEXT PRIMARY KEY,
+    created REAL NOT NULL
+) WITHOUT ROWID;
 """

@@ -12,6 +12,7 @@ from sqlite_utils import Database
 from .connections import Connections
 from .ranking import RankingConfig
 from .recall import Hit, Question, search
+from .sealing import Seal, broken
 from .shelf import Shelf
 from .templates import TRANSITION
 
@@ -33,26 +34,30 @@ class Shelves:
         self._lock = threading.Lock()
         self._random = random.Random()
 
-    def search(self, connections: Connections, asked: Question, namespace: str) -> tuple[list[Hit], list[int]]:
-        """Return what is found for a question, and the ids of what was kept back at random."""
+    def search(
+        self, connections: Connections, asked: Question, namespace: str, seal: Seal | None = None
+    ) -> tuple[list[Hit], list[int], list[int]]:
+        """Return what is found for a question, the ids of what was kept back at random, and those of broken seals."""
         texts, transitions, lock = self._of(namespace)
         shelves = [] if asked.kinds == frozenset([TRANSITION]) else [texts]
         if asked.text is None and (asked.kinds is None or TRANSITION in asked.kinds):
             shelves.append(transitions)
         if not shelves:
-            return [], []
+            return [], [], []
 
-        def look(db: Database) -> list[Hit]:
+        def look(db: Database) -> tuple[list[Hit], list[int]]:
             for shelf in shelves:
                 shelf.refresh(db)
-            return search(db, shelves, asked, namespace, self._config)
+            found = search(db, shelves, asked, namespace, self._config)
+            return found, [] if seal is None else broken(db, seal, [hit.template.id for hit in found])
 
         with lock:
-            hits = connections.read(look)
+            hits, bad = connections.read(look)
+        hits = [hit for hit in hits if hit.template.id not in bad]
         withheld = [
             hit.template.id for hit in hits if not hit.template.pinned and self._random.random() < self._config.withhold
         ]
-        return [hit for hit in hits if hit.template.id not in withheld], withheld
+        return [hit for hit in hits if hit.template.id not in withheld], withheld, bad
 
     def clear(self) -> None:
         """Let go of everything that is held; it is read again when it is needed."""

@@ -15,6 +15,8 @@ from .gate import FeedbackGate
 from .item_store import ItemStore
 from .location import as_path
 from .ranking import RankingConfig
+from .run_store import RunStore
+from .sealing import Sealing
 from .shelves import Shelves
 from .template_store import TemplateStore
 
@@ -22,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 @final
-class EpisodicMemory(EpisodeStore, ItemStore, FileStore):
+class EpisodicMemory(EpisodeStore, ItemStore, RunStore, FileStore):
     """What agents keep between episodes, processes and machines.
 
     Each method that writes does so in one transaction: a process that is killed leaves all of it or nothing. Threads
@@ -36,9 +38,16 @@ class EpisodicMemory(EpisodeStore, ItemStore, FileStore):
     """
 
     def __init__(
-        self, connections: Connections, path: Path | None, gate: FeedbackGate, encoding: Encoding, shelves: Shelves
+        self,
+        connections: Connections,
+        path: Path | None,
+        gate: FeedbackGate,
+        encoding: Encoding,
+        shelves: Shelves,
+        sealing: Sealing,
     ) -> None:
         """Use :meth:`open`."""
+        self._sealing = sealing
         self._shelves = shelves
         self._connections = connections
         self._gate = gate
@@ -55,6 +64,7 @@ class EpisodicMemory(EpisodeStore, ItemStore, FileStore):
         encoder: EncoderLike | None = None,
         recall: RankingConfig | None = None,
         synced: bool = False,
+        seal: bytes | bool | None = None,
     ) -> EpisodicMemory:
         """Open a memory. What is in the file stays; a file that is something else is refused and left as it is.
 
@@ -70,6 +80,8 @@ class EpisodicMemory(EpisodeStore, ItemStore, FileStore):
             synced: whether a write is on the disk when it returns, so that even a power cut takes nothing; it waits for
                 the disk then. Otherwise nothing that happens to a process takes what it wrote, and after a power cut
                 the file is whole but may lack the latest writes.
+            seal: the key that texts are sealed with, so that a change of one from outside is noticed and it is not
+                recalled; ``True`` makes a key file beside the memory; ``None`` takes the one that is there, if any.
 
         Raises:
             ForeignFileError: if the file is something else, or damaged.
@@ -78,6 +90,7 @@ class EpisodicMemory(EpisodeStore, ItemStore, FileStore):
             MemoryWriteError: if it cannot be written; not in mode ``"ro"``.
             NotFoundError: if there is no memory, in mode ``"ro"``.
             EncoderMismatchError: if an encoder is given, and the texts in the file are of another one.
+            MemoryFileError: if the file is sealed with another key, or the key file cannot be used.
         """
         file = as_path(path, mode)
         encoding = Encoding(encoder)
@@ -87,8 +100,10 @@ class EpisodicMemory(EpisodeStore, ItemStore, FileStore):
             gate or FeedbackGate(),
             encoding,
             Shelves(recall or RankingConfig()),
+            Sealing(file, seal),
         )
         try:
+            memory._sealing.adopt(memory._connections)
             for line in memory.unfinished():
                 logger.warning("%s: %s; the same call again goes on with it", file, line)
             if encoding.chosen:

@@ -93,7 +93,8 @@ def pin(db: Database, scope: Scope, ids: Sequence[int], pinned: bool) -> int:
 
 def namespaces(db: Database) -> list[str]:
     """Return the namespaces that have anything in the file, sorted."""
-    query = "SELECT namespace FROM episodes UNION SELECT namespace FROM templates ORDER BY 1"
+    tables = ("episodes", "templates", "runs")
+    query = " UNION ".join(f"SELECT namespace FROM {table}" for table in tables) + " ORDER BY 1"
     return [row[0] for row in db.conn.execute(query)]
 
 
@@ -138,6 +139,7 @@ _AS_STORED = (
     "value",
     "rating_count",
     "status",
+    "held",
     "expires",
     "first_episode_id",
     "last_episode_id",

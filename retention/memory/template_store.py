@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -21,11 +22,15 @@ from .gate import FeedbackGate
 from .progress import tracked
 from .recall import Question, Recall, repeats
 from .receipts import present, store_receipt
+from .run_rows import find as find_run
 from .scope import Scope
+from .sealing import Sealing, hold
 from .shelves import Shelves
 from .templates import Template, TemplateDraft
 from .vectors import as_vectors
 from .writing import WriteReport
+
+logger = logging.getLogger(__name__)
 
 
 class TemplateStore(ABC):
@@ -35,6 +40,7 @@ class TemplateStore(ABC):
     _gate: FeedbackGate
     _encoding: Encoding
     _shelves: Shelves
+    _sealing: Sealing
 
     @property
     def encoder(self) -> Encoder:
@@ -88,22 +94,32 @@ class TemplateStore(ABC):
         return WriteReport.of(reports)
 
     def _write(self, drafts: Sequence[TemplateDraft], scope: Scope, progress: bool | None = False) -> WriteReport:
-        bare = [draft.content for draft in drafts if draft.key is None]
-        fingerprint = None
-        if bare:
-            self._check_encoder(scope.namespace)
-            fingerprint, vectors = self._encoding.encoder.fingerprint, iter(self._encoding.encode(bare, progress))
-            drafts = [
-                replace(draft, key=next(vectors), encoder=fingerprint) if draft.key is None else draft
-                for draft in drafts
-            ]
+        drafts, fingerprint = self._with_keys(drafts, scope, progress)
+        seal = self._sealing.seal
 
         def write(db: Database) -> WriteReport:
-            if fingerprint is not None:  # meanwhile the texts may have been encoded anew
-                check_agrees(db, self._connections.name, fingerprint, scope.namespace)
-            return writing.write(db, scope.namespace, drafts, self._gate)
+            self._check_still_agrees(db, fingerprint, scope)
+            return writing.write(db, scope.namespace, drafts, self._gate, seal)
 
         return self._connections.write(write)
+
+    def _with_keys(
+        self, drafts: Sequence[TemplateDraft], scope: Scope, progress: bool | None = False
+    ) -> tuple[Sequence[TemplateDraft], str | None]:
+        """Return drafts with a key each, and the encoder that made some; ``None`` where all had theirs."""
+        bare = [draft.content for draft in drafts if draft.key is None]
+        if not bare:
+            return drafts, None
+        self._check_encoder(scope.namespace)
+        fingerprint, vectors = self._encoding.encoder.fingerprint, iter(self._encoding.encode(bare, progress))
+        return [
+            replace(draft, key=next(vectors), encoder=fingerprint) if draft.key is None else draft for draft in drafts
+        ], fingerprint
+
+    def _check_still_agrees(self, db: Database, fingerprint: str | None, scope: Scope) -> None:
+        """Check an encoder again: between encoding and writing the texts may have been encoded anew."""
+        if fingerprint is not None:
+            check_agrees(db, self._connections.name, fingerprint, scope.namespace)
 
     def _check_encoder(self, namespace: str | None = None) -> None:
         fingerprint = self._encoding.encoder.fingerprint
@@ -161,6 +177,7 @@ class TemplateStore(ABC):
         k: int = 8,
         max_tokens: int | None = None,
         episode_id: str | None = None,
+        run_id: str | None = None,
         receipt: bool = True,
     ) -> Recall:
         """Return the active templates that are most relevant to a text or nearest to a vector, and write a receipt.
@@ -179,11 +196,12 @@ class TemplateStore(ABC):
             k: how many at most; never more than 1000.
             max_tokens: how long the texts may be together, for a language model; those that do not fit are passed over.
             episode_id: the episode they are recalled for: feedback on it credits them.
+            run_id: the run of an agent they are recalled in: its outcome credits them.
             receipt: whether to write one; nothing can be credited without.
 
         Raises:
             ValueError: if the vector is not one row of finite numbers, or there are templates but none of its width.
-            NotFoundError: if the namespace has no such episode.
+            NotFoundError: if the namespace has no such episode or run.
             EncoderMismatchError: if the texts of the file are of another encoder than the one at hand.
             MissingExtraError: if they are of the default encoder, and it is not installed.
         """
@@ -216,16 +234,29 @@ class TemplateStore(ABC):
         )
         if episode_id is not None:
             self._connections.read(lambda db: find_episode(db, scope, episode_id))
-        hits, withheld = self._shelves.search(self._connections, asked, namespace)
+        seal = self._sealing.seal
+        hits, withheld, bad = self._shelves.search(self._connections, asked, namespace, seal)
+        while bad and not self._connections.read_only:
+            self._hold(bad, scope)
+            hits, withheld, bad = self._shelves.search(self._connections, asked, namespace, seal)
         receipt_id = None
         if hits and receipt and not self._connections.read_only:
             masses = {hit.template.id: 1.0 for hit in hits}
-            receipt_id = self._connections.write(
-                lambda db: store_receipt(
-                    db, namespace, present(db, namespace, masses), episode_id, task or "", tuple(withheld)
-                )
-            )
+
+            def store(db: Database) -> str:
+                of = episode_id
+                if run_id is not None:
+                    of = find_run(db, Scope(namespace), run_id).episode_id or episode_id
+                there = present(db, namespace, masses)
+                return store_receipt(db, namespace, there, of, task or "", tuple(withheld), run_id=run_id)
+
+            receipt_id = self._connections.write(store)
         return Recall(receipt_id=receipt_id, hits=tuple(hits), withheld=tuple(withheld))
+
+    def _hold(self, ids: list[int], scope: Scope) -> None:
+        shown = ", ".join(map(str, ids))
+        logger.warning("%s: templates %s were changed from outside, and are held", self._connections.name, shown)
+        self._connections.write(lambda db: hold(db, Scope(scope.namespace), ids))
 
     def get(self, template_id: int, *, namespace: str) -> Template:
         """Return a template.

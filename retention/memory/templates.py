@@ -98,6 +98,7 @@ class Template:
         utility_error: the standard error of the utility; ``None`` while no outcome was credited.
         uses: how many outcomes were credited to it, each weighted by its exposure; older ones fade.
         status: ``"quarantined"`` for one that is kept from use.
+        held: why no outcome can free it, e.g. ``"tampered"``; ``None`` where outcomes decide.
         pinned: whether it stays whatever its use, its age and the size of the memory.
         expires: when its time runs out, in seconds since 1970; ``None`` for never.
         first_episode_id: the episode it first came from, if any.
@@ -127,6 +128,7 @@ class Template:
     utility_error: float | None
     uses: float
     status: Literal["active", "quarantined"]
+    held: str | None
     pinned: bool
     expires: float | None
     first_episode_id: str | None

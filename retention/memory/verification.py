@@ -7,6 +7,7 @@ import sqlite3
 from sqlite_utils import Database
 
 from .merge_key import of_content, of_transition
+from .sealing import Seal, broken, key_id
 from .templates import TRANSITION
 
 # What must find nothing, and how to say it when it finds something.
@@ -38,6 +39,14 @@ _LAWS = {
         "WHERE last_template_id IS NOT NULL AND "
         "(templates.namespace IS NOT episodes.namespace OR templates.task IS NOT episodes.task)"
     ),
+    "runs and notes that reach into another namespace": (
+        "SELECT runs.id FROM runs LEFT JOIN notes USING (run_id) LEFT JOIN templates ON templates.id = template_id "
+        "LEFT JOIN episodes ON episodes.episode_id = runs.episode_id WHERE notes.namespace <> runs.namespace "
+        "OR templates.namespace <> runs.namespace OR episodes.namespace <> runs.namespace"
+    ),
+    "receipts of another namespace than their run": (
+        "SELECT receipts.id FROM receipts JOIN runs USING (run_id) WHERE runs.namespace <> receipts.namespace"
+    ),
     "receipts that reach into another namespace": (
         "SELECT receipts.id FROM receipts LEFT JOIN receipt_templates ON receipt_templates.receipt_id = receipts.id "
         "LEFT JOIN templates ON templates.id = template_id LEFT JOIN episodes USING (episode_id) "
@@ -46,7 +55,7 @@ _LAWS = {
 }
 
 
-def faults_in(db: Database) -> list[str]:
+def faults_in(db: Database, seal: Seal | None = None) -> list[str]:
     """Return what is wrong with a memory, a line each; an empty list if nothing is."""
     try:
         found = [f"SQLite: {line}" for (line,) in db.conn.execute("PRAGMA integrity_check") if line != "ok"]
@@ -62,7 +71,19 @@ def faults_in(db: Database) -> list[str]:
         ids = [row[0] for row in db.conn.execute(query)]
         found += [_line(law, ids)] if ids else []
     changed = _changed_templates(db)
-    return found + ([_line("templates whose content was changed", changed)] if changed else [])
+    found += [_line("templates whose content was changed", changed)] if changed else []
+    return found + _broken_seals(db, seal)
+
+
+def _broken_seals(db: Database, seal: Seal | None) -> list[str]:
+    held = [row[0] for row in db.conn.execute("SELECT id FROM templates WHERE held IS NOT NULL")]
+    found = [_line("templates held since they were changed from outside", held)] if held else []
+    if seal is not None:
+        bad = broken(db, seal)
+        found += [_line("texts whose seal is broken or missing", bad)] if bad else []
+    elif key_id(db) is not None:
+        found.append(f"the texts are sealed with key {key_id(db)}, which is not here: they could not be checked")
+    return found
 
 
 def _changed_templates(db: Database) -> list[int]:

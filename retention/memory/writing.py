@@ -20,6 +20,7 @@ from .gate import FeedbackGate
 from .merge_key import of_content, of_words
 from .receipts import credit_found, found_for
 from .scope import Scope
+from .sealing import Seal
 from .settings import as_json
 from .templates import TemplateDraft
 from .transition_rows import next_revision
@@ -50,6 +51,7 @@ _COLUMNS = (
     "expires",
     "pinned",
     "status",
+    "seal",
     "episode_id",
     "episode_id",
     "created",
@@ -60,8 +62,8 @@ _values = itemgetter(*_COLUMNS)
 _INSERT = """
 INSERT INTO templates (
     id, namespace, task, kind, merge_key, key, content, metadata, source, encoder, near_key, words, expires, pinned,
-    status, first_episode_id, last_episode_id, created, revision, count
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)
+    status, seal, first_episode_id, last_episode_id, created, revision, count
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)
 """
 
 # Seen once more: who wrote it first stays, a pin stays, and the longer time holds. What was kept from use is freed only
@@ -70,7 +72,7 @@ _SEEN_AGAIN = """
 UPDATE templates SET
     count = count + 1,
     pinned = max(pinned, :pinned),
-    status = CASE WHEN :earned THEN 'active' ELSE status END,
+    status = CASE WHEN :earned AND held IS NULL THEN 'active' ELSE status END,
     expires = CASE WHEN expires IS NULL OR :expires IS NULL THEN NULL ELSE max(expires, :expires) END,
     last_episode_id = :episode_id,
     revision = :revision
@@ -149,8 +151,25 @@ class _Known:
         return number
 
 
-def write(db: Database, namespace: str, drafts: Sequence[TemplateDraft], gate: FeedbackGate) -> WriteReport:
-    """Write templates, each with its key, in the order they come; what a refused episode noted is kept from use."""
+def write(
+    db: Database,
+    namespace: str,
+    drafts: Sequence[TemplateDraft],
+    gate: FeedbackGate,
+    seal: Seal | None = None,
+    *,
+    pending: bool = False,
+) -> WriteReport:
+    """Write templates, each with its key, in the order they come; what a refused episode noted is kept from use.
+
+    Args:
+        db: the memory.
+        namespace: whose they are.
+        drafts: the templates.
+        gate: decides on the episodes they are from.
+        seal: what they are sealed with, if anything.
+        pending: whether new ones are kept from use until later, and nothing of those that are there changes.
+    """
     revision, now = next_revision(db), time.time()
     purge_expired(db, Scope(namespace))
     told = {draft.episode_id for draft in drafts if draft.episode_id is not None}
@@ -159,7 +178,7 @@ def write(db: Database, namespace: str, drafts: Sequence[TemplateDraft], gate: F
     places = {(draft.task or "", draft.kind): Scope(namespace, draft.task or "", draft.kind) for draft in drafts}
     scopes = [places[draft.task or "", draft.kind] for draft in drafts]
     rows = [
-        _row(draft, scope, revision, now, refused.get(draft.episode_id))
+        _row(draft, scope, revision, now, pending or refused.get(draft.episode_id), seal)
         for draft, scope in zip(drafts, scopes, strict=True)
     ]
     known = {}
@@ -180,7 +199,7 @@ def write(db: Database, namespace: str, drafts: Sequence[TemplateDraft], gate: F
             again.append(row | {"id": number})
         ids.append(number)
     db.conn.executemany(_INSERT, map(_values, fresh))
-    db.conn.executemany(_SEEN_AGAIN, again)
+    db.conn.executemany(_SEEN_AGAIN, [] if pending else again)
     for number, row in zip(ids, rows, strict=True):
         if row["episode_id"] is not None:
             found_for(db, namespace, row["episode_id"], number, row["task"])
@@ -207,7 +226,9 @@ def check_widths(db: Database, scope: Scope, rows: Sequence[dict[str, Any]]) -> 
             )
 
 
-def _row(draft: TemplateDraft, scope: Scope, revision: int, now: float, refused: bool | None) -> dict[str, Any]:
+def _row(
+    draft: TemplateDraft, scope: Scope, revision: int, now: float, refused: bool | None, seal: Seal | None
+) -> dict[str, Any]:
     assert draft.key is not None, "the store gives every draft its key"
     (key,) = to_blobs(draft.key[None])
     found = words(draft.content)
@@ -227,6 +248,7 @@ def _row(draft: TemplateDraft, scope: Scope, revision: int, now: float, refused:
         "expires": draft.ttl and now + draft.ttl,
         "pinned": draft.pinned,
         "status": "quarantined" if refused else "active",
+        "seal": seal and seal.of(scope.namespace, draft.source, draft.content),
         "earned": refused is False,
         "created": now,
         "revision": revision,

@@ -1,1 +1,1 @@
-"""The memory as other people's software takes it: stores, a retriever, tools; each loads what it is for on use."""
+"""The memory as other people's software takes it: tools, stores, a retriever; each loads what it is for on use."""

@@ -87,7 +87,7 @@ def test_stats(kept: Path) -> None:
     ]
     assert found["bytes"] == kept.stat().st_size
     assert [row["namespace"] for row in parsed(memory, "stats", kept, "--namespace", "alice")["tasks"]] == ["alice"]
-    assert "schema version 3" in run(memory, "stats", kept).output
+    assert "schema version 4" in run(memory, "stats", kept).output
 
 
 @pytest.mark.parametrize(("said", "rating"), [("up", 1.0), ("down", -1.0), ("-0.5", -0.5), ("0.25", 0.25), ("0", 0.0)])

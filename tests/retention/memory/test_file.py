@@ -180,7 +180,7 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
 def test_a_newer_file_is_left_as_it_is(kept: Path, mode: Any) -> None:
     execute(kept, "PRAGMA user_version = 99")
     before = kept.read_bytes()
-    with pytest.raises(NewerFileError, match=r"has schema version 99, this holdfast knows up to 3; upgrade with: pip"):
+    with pytest.raises(NewerFileError, match=r"has schema version 99, this holdfast knows up to 4; upgrade with: pip"):
         count(kept, mode)
     assert kept.read_bytes() == before
 

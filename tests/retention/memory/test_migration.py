@@ -81,7 +81,7 @@ def version(path: Path) -> int:
 
 def test_a_file_of_version_1_is_brought_up_to_date(old: Path, caplog: pytest.LogCaptureFixture) -> None:
     before = old.read_bytes()
-    with pytest.raises(MemoryWriteError, match="has schema version 1, 3 is needed; open it for writing once"):
+    with pytest.raises(MemoryWriteError, match="has schema version 1, 4 is needed; open it for writing once"):
         EpisodicMemory.open(old, mode="ro")
     assert old.read_bytes() == before
     with caplog.at_level(logging.WARNING), EpisodicMemory.open(old) as memory:
@@ -106,9 +106,9 @@ def test_a_file_of_version_1_is_brought_up_to_date(old: Path, caplog: pytest.Log
         memory.feedback("f" * 32, namespace="alice", rating=-1)
         assert memory.get(1, namespace="alice").utility < 0
         assert memory.verify() == []
-    assert version(old) == 3
+    assert version(old) == 4
     (line,) = caplog.messages
-    assert line.endswith(f"brought from schema version 1 to 3; as it was before, it is kept in {COPY}")
+    assert line.endswith(f"brought from schema version 1 to 4; as it was before, it is kept in {COPY}")
     copy = old.with_name(COPY)
     assert version(copy) == 1
     assert stat.S_IMODE(copy.stat().st_mode) & 0o077 == 0
@@ -160,4 +160,4 @@ def test_no_copy_no_migration(old: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_two_that_open_it_at_once_migrate_it_once(old: Path) -> None:
     with EpisodicMemory.open(old) as one, EpisodicMemory.open(old) as other:
-        assert one.stats()["schema_version"] == other.stats()["schema_version"] == 3
+        assert one.stats()["schema_version"] == other.stats()["schema_version"] == 4

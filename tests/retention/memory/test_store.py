@@ -288,7 +288,7 @@ def test_stats(draft: Draft, steps: Steps) -> None:
             "bytes": 30 * 2 * 2 * 4,
         }
         assert (notes["namespace"], notes["task"], notes["templates"], notes["bytes"]) == ("bob", None, 1, 12 + 3)
-        assert (stats["schema_version"], stats["path"]) == (3, None)
+        assert (stats["schema_version"], stats["path"]) == (4, None)
         assert stats["bytes"] > 30 * 16
         assert memory.stats(namespace="bob") == stats | {"bytes": None, "tasks": [notes]}
 
