@@ -101,7 +101,9 @@ from .tools.caller import Caller as Caller
 from .tools.config import Guard as Guard
 from .tools.config import ToolConfig as ToolConfig
 from .tools.graph_store import LangGraphStore as LangGraphStore
+from .tools.langchain_tools import langchain_tools as langchain_tools
 from .tools.memory_tools import MemoryTools as MemoryTools
+from .tools.middleware import MemoryMiddleware as MemoryMiddleware
 from .tools.quoting import quoted as quoted
 from .tools.retriever import MemoryRetriever as MemoryRetriever
 from .tools.vector_store import MemoryVectorStore as MemoryVectorStore
@@ -149,6 +151,7 @@ __all__ = [
     "MemoryByteStore",
     "MemoryFileError",
     "MemoryLockedError",
+    "MemoryMiddleware",
     "MemoryRetriever",
     "MemoryTools",
     "MemoryVectorStore",
@@ -202,6 +205,7 @@ __all__ = [
     "diagnose",
     "distance_scores",
     "exact_top",
+    "langchain_tools",
     "load_layer",
     "load_slots",
     "load_transformer",

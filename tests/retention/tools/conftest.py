@@ -1,39 +1,44 @@
-"""What the tests of the surfaces share: memories with a small encoder, and no network."""
+"""What the tests of the tools share: a memory with an encoder that needs nothing, and no network."""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from retention import EpisodicMemory, FunctionEncoder
-
-ROOM = 16
+from retention import Caller, MemoryTools
 
 
-def bag(texts: list[str]) -> np.ndarray:
-    """Vectors of whole numbers, the same in every process: how often words of each length occur, by first letter."""
-    found = np.zeros((len(texts), ROOM), np.float32)
-    for row, text in enumerate(texts):
-        for word in text.lower().replace('"', " ").split():
-            found[row, (ord(word[0]) + 3 * len(word)) % ROOM] += 1
+def by_words(texts: list[str]) -> NDArray[np.float32]:
+    """Encode texts by their words, each a direction of its own: alike where they share words."""
+    found = np.zeros((len(texts), 64), np.float32)
+    for row, text in zip(found, texts, strict=True):
+        row[0] = 0.1
+        for word in text.lower().split():
+            row[1 + sum(word.strip(".,?!'").encode()) % 63] += 1
     return found
 
 
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test of this folder reaches out: a connection, and a look-up of a name, is an error."""
+    """Make any socket that reaches out of the process's machine a failure: the default path needs none."""
+    make = socket.socket.__init__
 
-    def refuse(*args: Any, **kwargs: Any) -> None:
-        raise AssertionError(f"a socket was asked for: {args[1:]!r}")
+    def refuse(self: socket.socket, family: int = -1, *args: Any, **kwargs: Any) -> None:
+        if family != socket.AF_UNIX:  # an event loop wakes itself through a pair of these
+            raise AssertionError(f"a socket was opened: family {family}")
+        make(self, family, *args, **kwargs)
 
-    for name in ("connect", "connect_ex", "sendto"):
-        monkeypatch.setattr(socket.socket, name, refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    def no_names(*args: Any, **kwargs: Any) -> Any:
+        raise AssertionError(f"a name was looked up: {args}")
+
+    monkeypatch.setattr(socket.socket, "__init__", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", no_names)
 
 
 @pytest.fixture
@@ -43,7 +48,29 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def memory(path: Path) -> Iterator[EpisodicMemory]:
-    """A memory in a file, with an encoder of 16 numbers."""
-    with EpisodicMemory.open(path, encoder=FunctionEncoder(bag, "bag")) as opened:
+def tools(path: Path) -> Iterator[MemoryTools]:
+    """The tools over a file."""
+    with MemoryTools.open(path, encoder=by_words) as opened:
         yield opened
+
+
+@pytest.fixture
+def caller(tools: MemoryTools) -> Caller:
+    """A run of alice."""
+    return tools.begin(namespace="alice", task="support")
+
+
+@pytest.fixture
+def keep(tools: MemoryTools) -> Callable[..., int]:
+    """Note something in runs that go well, until it is used."""
+
+    def note(content: str, namespace: str = "alice", **how: Any) -> int:
+        for _ in range(3):
+            run = tools.begin(namespace=namespace, task="support")
+            done = tools.note(run, content, **how)
+            tools.outcome(str(run.run_id), namespace=namespace, rating="up", reward=1.0)
+            if tools.explain(run, done["id"])["status"] == "active":
+                return int(done["id"])
+        raise AssertionError(f"{content!r} is not used: {done}")
+
+    return note
