@@ -32,8 +32,8 @@ def over_limit(db: Database, scope: Scope, run_id: str, source: str, rule: NoteR
 def insert(db: Database, scope: Scope, run_id: str, template_id: int, source: str, born: bool, rule: NoteRule) -> bool:
     """Write that a run noted a template, once, and say whether that is new."""
     fresh = db.conn.execute(
-        "INSERT INTO notes (run_id, namespace, template_id, source, born, needs, by_person, flags, created) "
-        "VALUES (:run, :namespace, :template, :source, :born, :needs, :by_person, :flags, :now) "
+        "INSERT INTO notes (run_id, namespace, template_id, source, born, needs, rated, apart, flags, created) "
+        "VALUES (:run, :namespace, :template, :source, :born, :needs, :rated, :apart, :flags, :now) "
         "ON CONFLICT (run_id, template_id) DO NOTHING",
         scope.bind(
             run=run_id,
@@ -41,7 +41,8 @@ def insert(db: Database, scope: Scope, run_id: str, template_id: int, source: st
             source=source,
             born=born,
             needs=rule.needs,
-            by_person=rule.by_person,
+            rated=rule.rated,
+            apart=rule.apart,
             flags="\n".join(rule.flags),
         ),
     ).rowcount
@@ -50,7 +51,10 @@ def insert(db: Database, scope: Scope, run_id: str, template_id: int, source: st
 
 def of_template(db: Database, scope: Scope, template_id: int) -> list[Note]:
     """Return the notes of a template, oldest first."""
-    query = f"SELECT * FROM notes WHERE {scope.where} AND template_id = :template ORDER BY id"
+    query = (
+        "SELECT notes.*, (SELECT user FROM runs WHERE runs.run_id = notes.run_id) AS user "
+        f"FROM notes WHERE {scope.where} AND template_id = :template ORDER BY id"
+    )
     return [_note(row) for row in db.query(query, scope.bind(template=template_id))]
 
 
@@ -89,7 +93,7 @@ def settle(db: Database, episode: Episode, well: bool, revision: int) -> None:
     if not noted:
         return
     db.conn.execute(
-        f"UPDATE notes SET went_well = :well, person_agrees = :agrees WHERE {scope.where} AND run_id = "
+        f"UPDATE notes SET went_well = :well, rated_well = :agrees WHERE {scope.where} AND run_id = "
         "(SELECT run_id FROM runs WHERE episode_id = :episode)",
         scope.bind(well=well, agrees=(episode.rating or 0.0) > 0, episode=episode.episode_id),
     )
@@ -118,13 +122,15 @@ def _note(row: dict[str, Any]) -> Note:
 
     return Note(
         run_id=row["run_id"],
+        user=row["user"],
         template_id=row["template_id"],
         source=row["source"],
         born=bool(row["born"]),
         needs=row["needs"],
-        by_person=bool(row["by_person"]),
+        rated=bool(row["rated"]),
+        apart=bool(row["apart"]),
         flags=tuple(filter(None, row["flags"].split("\n"))),
         went_well=known(row["went_well"]),
-        person_agrees=known(row["person_agrees"]),
+        rated_well=known(row["rated_well"]),
         created=row["created"],
     )

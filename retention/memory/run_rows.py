@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Sequence
-from typing import Any
 
 from sqlite_utils import Database
 
@@ -14,7 +12,7 @@ from . import episode_rows, note_rows, writing
 from .episodes import AGENT, EpisodeDraft, Feedback, Opinion
 from .gate import FeedbackGate
 from .receipts import found_for
-from .runs import Noted, NoteRule, Run
+from .runs import Noted, NoteRule, Run, standing
 from .scope import Scope
 from .sealing import Seal
 from .templates import TemplateDraft
@@ -86,29 +84,16 @@ def note(
     if run.episode_id is not None and fresh:
         found_for(db, scope.namespace, run.episode_id, template_id, run.task)
         episode_rows.reconsider(db, scope, run.episode_id, gate, next_revision(db))
-    return _said_of(db, scope, template_id, born, run.episode_id is not None)
+    return _said_of(db, scope, template_id, born)
 
 
-def _said_of(db: Database, scope: Scope, template_id: int, born: bool, over: bool) -> Noted:
+def _said_of(db: Database, scope: Scope, template_id: int, born: bool) -> Noted:
     (status,) = db.conn.execute("SELECT status FROM templates WHERE id = ?", (template_id,)).fetchone()
     notes = note_rows.of_template(db, scope, template_id)
     if status == "active":
         return Noted(template_id=template_id, status="stored" if born else "merged")
-    needs = min((note.needs for note in notes if note.born), default=1)
-    flags = next((note.flags for note in notes if note.flags), ())
-    by_person = any(note.by_person for note in notes)
-    if needs > 1 or flags or over or not any(note.born for note in notes):
-        reason = needed(needs, by_person, flags)
-        return Noted(template_id=template_id, status="quarantined", reason=reason)
-    return Noted(template_id=template_id, status="pending", reason="it is used once its run turns out well")
-
-
-def needed(needs: int, by_person: bool, flags: Sequence[str]) -> str:
-    """Return what a note waits for, in words."""
-    runs = "a run" if needs == 1 else f"{needs} runs"
-    said = "that a person rates well" if by_person else "that went well"
-    why = f"it looks like {', '.join(flags)}: " if flags else ""
-    return f"{why}it is used once it was noted in {runs} {said}"
+    stands, reason = standing(notes)
+    return Noted(template_id=template_id, status=stands, reason=reason)
 
 
 def outcome(
@@ -182,8 +167,3 @@ def _commit(db: Database, run: Run, said: Opinion, success: bool | None, gate: F
 def _is_known(db: Database, episode_id: str, feedback_id: str) -> bool:
     known = "SELECT 1 FROM outcomes WHERE episode_id = ? AND feedback_id = ?"
     return db.conn.execute(known, (episode_id, feedback_id)).fetchone() is not None
-
-
-def row_of(run: Run) -> dict[str, Any]:
-    """Return a run as JSON can hold it."""
-    return {name: getattr(run, name) for name in _COLUMNS.split(", ")}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, final
 
 
@@ -37,14 +38,16 @@ class NoteRule:
 
     Attributes:
         needs: in how many runs that went well it must have been noted, at least 1.
-        by_person: whether only runs count that a person rated well.
+        rated: whether only runs count that a person rated well.
+        apart: whether it must have been in runs of as many different users, who do not vouch for themselves.
         flags: what is suspicious about it, in words.
         per_run: how many notes a run may have.
         per_hour: how many notes a source may have in an hour, in the namespace.
     """
 
     needs: int = 1
-    by_person: bool = False
+    rated: bool = False
+    apart: bool = False
     flags: tuple[str, ...] = ()
     per_run: int = 32
     per_hour: int = 240
@@ -79,35 +82,63 @@ class Note:
 
     Attributes:
         run_id: the run.
+        user: for whom the run was done, if that is known.
         template_id: the template.
         source: who said it there.
         born: whether the template was new: then the outcomes of its notes decide whether it is used.
         needs: in how many runs that went well it must have been noted.
-        by_person: whether only runs count that a person rated well.
+        rated: whether only runs count that a person rated well.
+        apart: whether these must have been runs of as many different users.
         flags: what was suspicious about it.
         went_well: how the run went; ``None`` until it is known.
-        person_agrees: whether a person rated the run well; ``None`` until it is known how it went.
+        rated_well: whether a person rated the run well; ``None`` until it is known how it went.
         created: when it was noted, in seconds since 1970.
     """
 
     run_id: str
+    user: str | None
     template_id: int
     source: str
     born: bool
     needs: int
-    by_person: bool
+    rated: bool
+    apart: bool
     flags: tuple[str, ...]
     went_well: bool | None
-    person_agrees: bool | None
+    rated_well: bool | None
     created: float
 
     @property
     def counts(self) -> bool:
         """Whether it is an outcome in the template's favour."""
-        return bool(self.went_well) and (bool(self.person_agrees) or not self.by_person)
+        return bool(self.went_well) and (bool(self.rated_well) or not self.rated)
 
 
-def has_earned_use(notes: list[Note]) -> bool:
-    """Say whether what was noted in these runs may be recalled: one note in its favour has as many as it needs."""
+def has_earned_use(notes: Sequence[Note]) -> bool:
+    """Say whether what was noted in these runs may be recalled: a note in its favour has as many as it needs.
+
+    Each run counts once; where a note asks for users apart, each user does, and runs of nobody's together.
+    """
     good = [note for note in notes if note.counts]
-    return any(len(good) >= note.needs for note in good)
+    users = len({note.user for note in good})
+    return any((users if note.apart else len(good)) >= note.needs for note in good)
+
+
+def needed(note: Note) -> str:
+    """Return what a note waits for, in words."""
+    runs = "a run" if note.needs == 1 else f"{note.needs} runs"
+    runs += " of different users" if note.apart and note.needs > 1 else ""
+    said = "that a person rated well" if note.rated else "that went well"
+    why = f"it looks like {', '.join(note.flags)}: " if note.flags else ""
+    return f"{why}it is used once it was noted in {runs} {said}"
+
+
+def standing(notes: Sequence[Note]) -> tuple[Literal["pending", "quarantined"], str]:
+    """Return how a template stands that is not in use, by the runs that noted it, and what it waits for."""
+    if not any(note.born for note in notes):
+        return "quarantined", "the episode that wrote it was judged bad"
+    hoped = [replace(note, went_well=True) if note.went_well is None else note for note in notes]
+    if any(note.went_well is None for note in notes) and has_earned_use(hoped):
+        return "pending", "it is used once its run turns out well"
+    easiest = min(notes, key=lambda note: (note.needs, note.rated, note.apart))
+    return "quarantined", f"{needed(easiest)}; so far in {sum(note.counts for note in notes)}"

@@ -272,17 +272,18 @@ CREATE TABLE notes (
     source TEXT NOT NULL,
     born INTEGER NOT NULL,
     needs INTEGER NOT NULL,
-    by_person INTEGER NOT NULL,
+    rated INTEGER NOT NULL,
+    apart INTEGER NOT NULL,
     flags TEXT NOT NULL,
     went_well INTEGER,
-    person_agrees INTEGER,
+    rated_well INTEGER,
     created REAL NOT NULL,
     UNIQUE (run_id, template_id)
 );
 CREATE INDEX notes_by_template ON notes (template_id);
 CREATE INDEX notes_by_source ON notes (namespace, source, created);
 CREATE TRIGGER notes_identity
-BEFORE UPDATE OF id, run_id, namespace, template_id, source, born, needs, by_person, flags, created ON notes
+BEFORE UPDATE OF id, run_id, namespace, template_id, source, born, needs, rated, apart, flags, created ON notes
 BEGIN
     SELECT RAISE(ABORT, 'identity and source of a note never change');
 END;

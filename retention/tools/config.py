@@ -30,7 +30,10 @@ class ToolConfig:
         on_secret: what becomes of a note with a secret in it: ``"reject"``, or ``"redact"`` to keep it without.
         untrusted: sources whose notes must have been noted in several runs that went well.
         untrusted_needs: in how many.
-        flagged_needs: in how many runs that a person rated well a note must have been noted that looks like an
+        shared: whether the users of a namespace do not trust each other: then what one of them brings in must have been
+            noted in runs of others, too.
+        shared_needs: of how many users.
+        flagged_needs: in runs of how many users, all rated well, a note must have been noted that looks like an
             instruction, a lure or a disguise.
         per_run: how many notes a run may have.
         per_hour: how many notes a source may have in an hour, in a namespace.
@@ -39,6 +42,8 @@ class ToolConfig:
     on_secret: Literal["reject", "redact"] = "reject"
     untrusted: frozenset[str] = frozenset({"tool", "web"})
     untrusted_needs: int = 2
+    shared: bool = False
+    shared_needs: int = 2
     flagged_needs: int = 3
     per_run: int = 32
     per_hour: int = 240
@@ -48,6 +53,6 @@ class ToolConfig:
             raise ValueError(f"on_secret must be 'reject' or 'redact', got {self.on_secret!r}")
         if not self.untrusted <= set(SOURCES):
             raise ValueError(f"untrusted must be among {', '.join(SOURCES)}, got {sorted(self.untrusted)}")
-        for name in ("untrusted_needs", "flagged_needs", "per_run", "per_hour"):
+        for name in ("untrusted_needs", "shared_needs", "flagged_needs", "per_run", "per_hour"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)!r}")

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
-from ..memory.run_rows import needed
-from ..memory.runs import Note, has_earned_use
+from ..memory.runs import Note, standing
 from ..memory.store import EpisodicMemory
 from ..memory.templates import Template
 from .plain_text import plain
@@ -74,14 +72,4 @@ def _status(template: Template, notes: Sequence[Note]) -> tuple[str, str | None]
         return "quarantined", "its text was changed from outside; forget it"
     if template.status == "active":
         return "active", None
-    if not any(note.born for note in notes):
-        return "quarantined", "the episode that wrote it was judged bad"
-    good = sum(note.counts for note in notes)
-    needs = min(note.needs for note in notes)
-    flags = next((note.flags for note in notes if note.flags), ())
-    so_far = f"; so far in {good}" if needs > 1 else ""
-    open_runs = [note for note in notes if note.went_well is None]
-    hoped = [replace(note, went_well=True) if note.went_well is None else note for note in notes]
-    if open_runs and not flags and has_earned_use(hoped):
-        return "pending", "the outcome of its run is not known yet"
-    return "quarantined", needed(needs, any(note.by_person for note in notes), flags) + so_far
+    return standing(notes)

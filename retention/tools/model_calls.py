@@ -153,9 +153,12 @@ class ModelCalls(ABC):
             flags.append(" ".join(plain(said).split())[:100] or "what the guard refuses")
         config = self.config
         needs = config.untrusted_needs if source in config.untrusted else 1
+        if config.shared:
+            needs = max(needs, config.shared_needs)
         return NoteRule(
             needs=max(needs, config.flagged_needs) if flags else needs,
-            by_person=bool(flags),
+            rated=bool(flags),
+            apart=bool(flags) or config.shared,
             flags=tuple(flags),
             per_run=config.per_run,
             per_hour=config.per_hour,
