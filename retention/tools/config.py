@@ -35,6 +35,7 @@ class ToolConfig:
         shared_needs: of how many users.
         flagged_needs: in runs of how many users, all rated well, a note must have been noted that looks like an
             instruction, a lure or a disguise.
+        word_rules: whether notes are looked at for what makes them suspicious; a guard of your own looks in any case.
         per_run: how many notes a run may have.
         per_hour: how many notes a source may have in an hour, in a namespace.
     """
@@ -45,6 +46,7 @@ class ToolConfig:
     shared: bool = False
     shared_needs: int = 2
     flagged_needs: int = 3
+    word_rules: bool = True
     per_run: int = 32
     per_hour: int = 240
 

@@ -148,7 +148,7 @@ class ModelCalls(ABC):
 
     def _rule(self, raw: str, text: str, source: Source) -> NoteRule:
         """Return what a note has to pass: more from who is not trusted, and most where it looks like an attack."""
-        flags = list(suspicions(raw))
+        flags = list(suspicions(raw)) if self.config.word_rules else []
         if self._guard is not None and (said := self._guard(text, "note")) is not None:
             flags.append(" ".join(plain(said).split())[:100] or "what the guard refuses")
         config = self.config

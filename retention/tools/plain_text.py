@@ -15,7 +15,7 @@ _LOOKALIKES = str.maketrans(
     "аеорсухіјѕԁһАВЕКМНОРСТУХІЈЅαορνικτυΑΒΕΖΗΙΚΜΝΟΡΤΥΧ",
     "aeopcyxijsdhABEKMHOPCTYXIJSaopviktuABEZHIKMNOPTYX",
 )
-_LEET = str.maketrans("013457@$", "oleastas")
+_LEET = [str.maketrans("013457@$", f"o{letter}eastas") for letter in "li"]
 _WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -43,9 +43,9 @@ def folded(text: str) -> str:
     return " ".join(found.split())
 
 
-def without_leet(text: str) -> str:
-    """Return a folded text with digits and signs read as the letters they look like."""
-    return text.translate(_LEET)
+def without_leet(text: str) -> set[str]:
+    """Return a folded text with digits and signs read as the letters they look like: a one as an l, and as an i."""
+    return {text.translate(letters) for letters in _LEET}
 
 
 def _is_seen(text: str, at: int, letter: str) -> bool:

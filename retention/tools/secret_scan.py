@@ -34,12 +34,10 @@ _NAME = (
 _ASSIGNED = re.compile(
     rf"\b(?:\w+[_-])?{_NAME}\b[\"']?\s*(?:[:=]{{1,2}})\s*[\"']?(?P<value>[^\s\"',;]{{4,}})", re.IGNORECASE
 )
-_SAID = re.compile(
-    rf"\b{_NAME}(?:\s+(?:for|of|to)\s+[\w.@-]+)?\s+(?:is|was)\s+[\"'`]?(?P<value>(?=\S*\d)[^\s\"'`,;]{{4,}})",
-    re.IGNORECASE,
-)
+_OF = r"(?:\s+(?:for|of|to)(?:\s+[\w.@-]+){1,3}?)?"
+_SAID = re.compile(rf"\b{_NAME}{_OF}\s+(?:is|was)\s+[\"'`]?(?P<value>(?=\S*\d)[^\s\"'`,;]{{4,}})", re.IGNORECASE)
 _PLACEHOLDER = re.compile(
-    r"^(?:<.*>?|\$\{?\w+.*|\{.*|%\w.*|\*+|x{3,}|\.{3,}|none|null|true|false|required|missing|\w+\(.*|os\.\w+.*|env\b.*)$",
+    r"^(?:<.*>?|\$\{?\w+.*|\{.*|%\w.*|\*+|x{3,}|\.{3,}|none|null|true|false|required|missing|str(?:ing)?|int(?:eger)?|bool(?:ean)?|number|\w+\(.*|os\.\w+.*|env\b.*)$",
     re.IGNORECASE,
 )
 

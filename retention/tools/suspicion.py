@@ -78,7 +78,7 @@ def suspicions(text: str) -> tuple[str, ...]:
 
 def _of_words(text: str) -> list[str]:
     flat = folded(text)
-    readings = {flat, without_leet(flat), re.sub(r"(?<=\b\w)[ .\-_*](?=\w\b)", "", flat)}
+    readings = {flat, *without_leet(flat), re.sub(r"(?<=\b\w)[ .\-_*](?=\w\b)", "", flat)}
     found = [flag for flag, rules in _PATTERNS.items() if any(rule.search(each) for rule in rules for each in readings)]
     if MARKUP not in found and _ROLE_LINE.search(plain(text)):
         found.append(MARKUP)

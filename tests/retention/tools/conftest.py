@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
+
+sys.path.insert(0, str(Path(__file__).parent))  # for word_encoder, which tests name
+
+from word_encoder import by_words
 
 from retention import Caller, MemoryTools
-
-
-def by_words(texts: list[str]) -> NDArray[np.float32]:
-    """Encode texts by their words, each a direction of its own: alike where they share words."""
-    found = np.zeros((len(texts), 64), np.float32)
-    for row, text in zip(found, texts, strict=True):
-        row[0] = 0.1
-        for word in text.lower().split():
-            row[1 + sum(word.strip(".,?!'").encode()) % 63] += 1
-    return found
 
 
 @pytest.fixture(autouse=True)
