@@ -12,6 +12,7 @@ from .benches.index_command import index
 from .benches.layer_command import layer
 from .benches.memory_command import memory
 from .benches.recall_command import recall
+from .benches.tools_command import poisoning, tools
 
 if TYPE_CHECKING:
     from .report import Report
@@ -247,3 +248,5 @@ bench.add_command(index)
 bench.add_command(layer)
 bench.add_command(memory)
 bench.add_command(recall)
+bench.add_command(poisoning)
+bench.add_command(tools)

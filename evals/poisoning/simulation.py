@@ -35,10 +35,10 @@ RATED, WRONG = 0.5, 0.1
 TOP = 3
 
 ARMS: dict[str, ToolConfig | None] = {
-    "shared=True": ToolConfig(shared=True),
-    "shared=True, no rules of words": ToolConfig(shared=True, word_rules=False),
-    "shared=False": ToolConfig(),
-    "every note used at once": None,
+    "default": ToolConfig(),
+    "no word rules": ToolConfig(word_rules=False),
+    "shared=False": ToolConfig(shared=False),
+    "no gate": None,
 }
 """What is compared: settings of the tools; ``None`` for a memory that keeps what it is offered."""
 

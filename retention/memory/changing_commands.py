@@ -159,3 +159,27 @@ def compact(file: str, keep: int | None, namespace: str | None, yes: bool, as_js
             offered, kept = offered + done.offered, kept + done.kept
         report = {} if keep is None else {"offered": offered, "kept": kept}
         _say(memory.compact(), as_json, **report)
+
+
+@click.command()
+@in_file
+@with_yes
+@with_json
+def seal(file: str, yes: bool, as_json: bool) -> None:
+    """Seal every text as it is with the key file beside the memory, which is made if there is none.
+
+    For a memory that has lost its key, or that was not sealed yet; what is held as tampered stays so.
+
+    \b
+    Example:
+      holdfast memory seal memory.db --yes
+    """
+    from .store import EpisodicMemory
+
+    # Reading comes first: a name that is mistyped must not make a file.
+    with EpisodicMemory.open(file, mode="ro"):
+        pass
+    confirm(yes, f"Take every text in {file} for true as it is now?")
+    with EpisodicMemory.open(file) as memory:
+        sealed = memory.seal()
+    click.echo(json.dumps({"sealed": sealed}) if as_json else f"sealed {sealed}")

@@ -41,6 +41,17 @@ def is_receipt(memory: EpisodicMemory, id: str, namespace: str) -> bool:
     return True
 
 
+def is_run(memory: EpisodicMemory, id: str, namespace: str) -> bool:
+    """Tell the id of an agent's run from others."""
+    from ..errors import NotFoundError
+
+    try:
+        memory.run(id, namespace=namespace)
+    except NotFoundError:
+        return False
+    return True
+
+
 def namespaces(memory: EpisodicMemory, wanted: str | None) -> list[str]:
     """Return the namespaces of a file, or the one that is wanted.
 
@@ -62,7 +73,7 @@ def namespaces(memory: EpisodicMemory, wanted: str | None) -> list[str]:
 
 
 def holder(memory: EpisodicMemory, wanted: str | None, id: str) -> str:
-    """Return the namespace that has a template, an episode or a receipt.
+    """Return the namespace that has a template, an episode, a receipt or a run.
 
     Raises:
         NotFoundError: if none has it, or not the one that is wanted.
@@ -73,12 +84,12 @@ def holder(memory: EpisodicMemory, wanted: str | None, id: str) -> str:
         try:
             if is_template(id):
                 memory.get(int(id), namespace=name)
-            elif not is_receipt(memory, id, name):
+            elif not (is_receipt(memory, id, name) or is_run(memory, id, name)):
                 memory.episode(id, namespace=name)
         except NotFoundError:
             continue
         return name
-    what, option = ("template", "") if is_template(id) else ("episode or receipt", " --episodes")
+    what, option = ("template", "") if is_template(id) else ("episode, receipt or run", " --episodes")
     raise NotFoundError(f"{memory.path}: no {what} {id}; list them with: holdfast memory list {memory.path}{option}")
 
 

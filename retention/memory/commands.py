@@ -6,8 +6,8 @@ import json
 
 import click
 
-from .changing_commands import compact, export, forget, import_, reembed
-from .command_arguments import holder, in_file, is_receipt, of_namespace, with_json
+from .changing_commands import compact, export, forget, import_, reembed, seal
+from .command_arguments import holder, in_file, is_receipt, is_run, of_namespace, with_json
 from .looking_commands import list_, search, show, stats, verify
 
 
@@ -21,7 +21,7 @@ def memory() -> None:
     """
 
 
-for _command in (list_, show, search, stats, verify, forget, export, import_, reembed, compact):
+for _command in (list_, show, search, stats, verify, forget, export, import_, reembed, compact, seal):
     memory.add_command(_command)
 
 
@@ -36,7 +36,7 @@ for _command in (list_, show, search, stats, verify, forget, export, import_, re
 def feedback(
     file: str, id: str, rating: str, namespace: str | None, feedback_id: str | None, source: str, as_json: bool
 ) -> None:
-    """Rate an episode, or the answer that a receipt was written for, now or long after it.
+    """Rate an episode, an agent's run, or the answer that a receipt was written for, now or long after it.
 
     The memory decides anew what it is worth, and what was recalled for it. A number from -1 to 1 is between up and
     down.
@@ -51,9 +51,9 @@ def feedback(
     # Reading comes first: a name that is mistyped must not make a file.
     with EpisodicMemory.open(file, mode="ro") as memory:
         name = holder(memory, namespace, id)
-        by_receipt = is_receipt(memory, id, name)
+        by_receipt, by_run = is_receipt(memory, id, name), is_run(memory, id, name)
     with EpisodicMemory.open(file) as memory:
-        tell = memory.update_outcome if by_receipt else memory.feedback
+        tell = memory.run_outcome if by_run else memory.update_outcome if by_receipt else memory.feedback
         done = tell(id, namespace=name, rating=number, feedback_id=feedback_id, source=source)
         rating_now = None if done.episode_id is None else memory.episode(done.episode_id, namespace=name).rating
     if as_json:

@@ -107,7 +107,7 @@ class Connections:
             MemoryLockedError: if another process holds the file, also after waiting.
             MemoryWriteError: if the memory is read-only, or the file cannot be written.
         """
-        self._check_writable()
+        self.check_writable()
         return self._transact("IMMEDIATE", change)
 
     def maintain(self, work: Callable[[Database], T]) -> T:
@@ -117,7 +117,7 @@ class Connections:
             MemoryLockedError: if another process holds the file, also after waiting.
             MemoryWriteError: if the memory is read-only, or the file cannot be written.
         """
-        self._check_writable()
+        self.check_writable()
         with reported(self.name), self._seat() as (_, db):
             return patiently(self.name, opening.BUSY_TIMEOUT_S, work, db)
 
@@ -157,7 +157,8 @@ class Connections:
             if self._file is not None and self.read_only and not self._found_sides:
                 clear_side_files(self._file)
 
-    def _check_writable(self) -> None:
+    def check_writable(self) -> None:
+        """Raise ``MemoryWriteError`` if the memory is read-only."""
         if self.read_only:
             raise MemoryWriteError(f"{self.name}: is open read-only; open it with mode='rw' to write")
 

@@ -53,15 +53,14 @@ class FileStore(ABC):
         """Check the whole memory and return what is wrong with it, a line each; an empty list if nothing is."""
         return self._connections.read(lambda db: faults_in(db, self._sealing.seal))
 
-    def seal(self) -> int:
-        """Seal every text as it is with the key at hand, and return how many; those that are held stay so.
+    def seal(self, key: bytes | None = None) -> int:
+        """Take every text for true as it is, seal it, and return how many; those that are held stay so.
 
-        Raises:
-            ValueError: if the memory was opened without a key.
+        Args:
+            key: at least 16 bytes; ``None`` for the key file beside the memory, which is made if there is none.
         """
-        seal = self._sealing.seal
-        if seal is None:
-            raise ValueError("there is no key to seal with; open the memory with seal=True or a key")
+        self._connections.check_writable()
+        seal = self._sealing.use(key)
         return self._connections.write(lambda db: seal_all(db, seal))
 
     def changed_elsewhere(self) -> bool:

@@ -12,6 +12,7 @@ from .command_arguments import (
     holder,
     in_file,
     is_receipt,
+    is_run,
     is_template,
     namespaces,
     of_namespace,
@@ -62,7 +63,7 @@ def list_(
 @of_namespace
 @with_json
 def show(file: str, id: str, namespace: str | None, as_json: bool) -> None:
-    """Show a template by its number, an episode or a receipt by its id.
+    """Show a template by its number, an episode, a receipt or a run by its id.
 
     \b
     Example:
@@ -79,6 +80,8 @@ def show(file: str, id: str, namespace: str | None, as_json: bool) -> None:
             row = template_row(memory.get(int(id), namespace=name), vectors=True)
         elif is_receipt(memory, id, name):
             row = asdict(memory.receipt(id, namespace=name))
+        elif is_run(memory, id, name):
+            row = asdict(memory.run(id, namespace=name))
         else:
             row = episode_row(memory.episode(id, namespace=name))
     click.echo(json.dumps(row) if as_json else card(row))

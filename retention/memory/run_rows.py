@@ -53,6 +53,14 @@ def find(db: Database, scope: Scope, run_id: str) -> Run:
     return Run(**dict(zip(_COLUMNS.split(", "), row, strict=True)))
 
 
+def has_others(db: Database, scope: Scope, user: str | None) -> bool:
+    """Say whether runs of a namespace were done for named users other than this one."""
+    query = f"SELECT 1 FROM runs WHERE {scope.where} AND user {{}} LIMIT 1"
+    # Two ranges of the index; "not equal" would look at every row.
+    sides = ["IS NOT NULL"] if user is None else ["< :user", "> :user"]
+    return any(db.conn.execute(query.format(side), scope.bind(user=user)).fetchone() for side in sides)
+
+
 def saw(db: Database, scope: Scope, run_id: str, source: str) -> int:
     """Note the least trusted source that the agent has read in a run."""
     find(db, scope, run_id)

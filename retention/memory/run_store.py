@@ -54,6 +54,11 @@ class RunStore(TemplateStore, ABC):
         scope = Scope(namespace)
         return self._connections.read(lambda db: run_rows.find(db, scope, run_id))
 
+    def has_other_users(self, user: str | None, *, namespace: str) -> bool:
+        """Say whether runs of a namespace were done for named users other than one."""
+        scope = Scope(namespace)
+        return self._connections.read(lambda db: run_rows.has_others(db, scope, user))
+
     def run_saw(self, run_id: str, source: str, *, namespace: str) -> None:
         """Keep the least trusted source that the agent has read in a run.
 

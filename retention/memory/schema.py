@@ -257,7 +257,7 @@ CREATE TABLE runs (
     episode_id TEXT UNIQUE REFERENCES episodes (episode_id),
     created REAL NOT NULL
 );
-CREATE INDEX runs_by_namespace ON runs (namespace, id);
+CREATE INDEX runs_by_user ON runs (namespace, user);
 CREATE TRIGGER runs_identity
 BEFORE UPDATE OF id, run_id, namespace, task, user, created ON runs
 BEGIN

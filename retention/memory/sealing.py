@@ -64,18 +64,14 @@ class Sealing:
 
     Args:
         path: the memory; ``None`` for one without a file.
-        given: the key; ``True`` to make a key file where there is none; ``None`` for that which is there, if any.
+        given: the key; ``True`` to make a key file where there is none and the memory is not sealed; ``None`` for that
+            which is there, if any.
     """
 
     def __init__(self, path: Path | None, given: bytes | bool | None) -> None:
         self._file = None if path is None else path.absolute().with_name(path.name + ".key")
-        self._seal: Seal | None = None
-        if isinstance(given, bytes):
-            self._seal = Seal(given)
-        elif given and self._file is None:
-            self._seal = Seal(secrets.token_bytes(KEY_BYTES))
-        elif given and self._file is not None and not self._file.exists():
-            _make_key_file(self._file)
+        self._wanted = given is True
+        self._seal = Seal(given) if isinstance(given, bytes) else None
 
     @property
     def seal(self) -> Seal | None:
@@ -88,28 +84,42 @@ class Sealing:
             self._seal = Seal(_read_key_file(self._file))
         return self._seal
 
+    def use(self, key: bytes | None) -> Seal:
+        """Take a key from now on: the given one, or that of the key file, which is made if there is none."""
+        if key is not None:
+            self._seal = Seal(key)
+        elif self._file is None:
+            self._seal = self._seal or Seal(secrets.token_bytes(KEY_BYTES))
+        elif self._seal is None and not self._file.exists():
+            _make_key_file(self._file)
+        found = self.seal
+        assert found is not None, "there is a key now"
+        return found
+
     def adopt(self, connections: Connections) -> None:
-        """Check that the memory was sealed with this key; seal what is there where it never was.
+        """Check that the memory was sealed with this key; where it never was, seal what is there if that is wanted.
 
         Raises:
-            MemoryFileError: if it was sealed with another key.
+            MemoryFileError: if it was sealed with another key, or with one that is not here and wanted.
         """
-        known = connections.read(key_id)
-        if known is None and self.seal is None:
-            return
-        if self.seal is None:
-            logger.warning(
-                "%s: its texts are sealed with a key that is not here; they are not checked", connections.name
-            )
-        elif known is not None and known != self.seal.key_id:
+        known, seal = connections.read(key_id), self.seal
+        if known is None:
+            if (seal is not None or self._wanted) and not connections.read_only:
+                seal = self.use(None) if seal is None else seal
+                if count := connections.write(lambda db: seal_all(db, seal)):
+                    logger.warning("%s: %d texts had no seal, and were sealed as they are", connections.name, count)
+        elif seal is None and self._wanted:
             raise MemoryFileError(
-                f"{connections.name}: is sealed with key {known}, this one is {self.seal.key_id}; open it with its own "
-                "key, or seal it anew: holdfast memory seal"
+                f"{connections.name}: is sealed with key {known}, which is not here; bring its key file, or take its "
+                "texts for true as they are: holdfast memory seal"
             )
-        elif known is None and not connections.read_only:
-            seal = self.seal
-            if count := connections.write(lambda db: seal_all(db, seal)):
-                logger.warning("%s: %d texts had no seal, and were sealed as they are", connections.name, count)
+        elif seal is None:
+            logger.warning("%s: its texts are sealed by a key that is not here; they are not checked", connections.name)
+        elif known != seal.key_id:
+            raise MemoryFileError(
+                f"{connections.name}: is sealed with key {known}, this one is {seal.key_id}; open it with its own key, "
+                "or open it without one and take its texts for true as they are: holdfast memory seal"
+            )
 
 
 def key_id(db: Database) -> str | None:
@@ -128,8 +138,26 @@ def seal_all(db: Database, seal: Seal) -> int:
     return len(rows)
 
 
+def is_ours(db: Database, seal: Seal) -> bool:
+    """Say whether a memory is sealed, with this key.
+
+    Raises:
+        MemoryFileError: if it was sealed anew with another one since it was opened.
+    """
+    known = key_id(db)
+    if known is not None and known != seal.key_id:
+        raise MemoryFileError("the memory was sealed anew with another key meanwhile; open it again with that")
+    return known is not None
+
+
 def broken(db: Database, seal: Seal, ids: list[int] | None = None) -> list[int]:
-    """Return which texts, of all or of some, do not have the seal they should have and are not held for it yet."""
+    """Return which texts, of all or of some, do not have the seal they should have and are not held for it yet.
+
+    Raises:
+        MemoryFileError: if the memory was sealed anew with another key since it was opened.
+    """
+    if not is_ours(db, seal):
+        return []
     query = "SELECT id, seal, namespace, source, CAST(content AS BLOB) FROM templates WHERE content IS NOT NULL {}"
     if ids is None:
         rows = db.conn.execute(query.format("AND held IS NULL"))

@@ -20,7 +20,7 @@ from .gate import FeedbackGate
 from .merge_key import of_content, of_words
 from .receipts import credit_found, found_for
 from .scope import Scope
-from .sealing import Seal
+from .sealing import Seal, is_ours
 from .settings import as_json
 from .templates import TemplateDraft
 from .transition_rows import next_revision
@@ -170,6 +170,8 @@ def write(
         seal: what they are sealed with, if anything.
         pending: whether new ones are kept from use until later, and nothing of those that are there changes.
     """
+    if seal is not None:
+        is_ours(db, seal)  # else what is written would look tampered with
     revision, now = next_revision(db), time.time()
     purge_expired(db, Scope(namespace))
     told = {draft.episode_id for draft in drafts if draft.episode_id is not None}

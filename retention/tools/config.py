@@ -31,7 +31,7 @@ class ToolConfig:
         untrusted: sources whose notes must have been noted in several runs that went well.
         untrusted_needs: in how many.
         shared: whether the users of a namespace do not trust each other: then what one of them brings in must have been
-            noted in runs of others, too.
+            noted in runs of others, too. ``None``: as soon as runs of the namespace were for several named users.
         shared_needs: of how many users.
         flagged_needs: in runs of how many users, all rated well, a note must have been noted that looks like an
             instruction, a lure or a disguise.
@@ -43,7 +43,7 @@ class ToolConfig:
     on_secret: Literal["reject", "redact"] = "reject"
     untrusted: frozenset[str] = frozenset({"tool", "web"})
     untrusted_needs: int = 2
-    shared: bool = False
+    shared: bool | None = None
     shared_needs: int = 2
     flagged_needs: int = 3
     word_rules: bool = True

@@ -10,7 +10,7 @@ from ..errors import NotFoundError
 from ..memory.credit import SELF_RATING_LIMIT
 from ..memory.episodes import AGENT
 from ..memory.recall import Hit
-from ..memory.runs import NoteRule
+from ..memory.runs import NoteRule, Run
 from ..memory.store import EpisodicMemory
 from ..memory.templates import TemplateDraft
 from . import arguments
@@ -139,26 +139,31 @@ class ModelCalls(ABC):
         run = self.memory.run(run_id, namespace=caller.namespace)
         said_by = least_trusted(caller.highest_source, run.saw, claimed)
         draft = TemplateDraft(content=text, kind=kind, source=said_by, ttl=ttl)
-        done = self.memory.note(draft, run_id=run_id, namespace=caller.namespace, rule=self._rule(raw, text, said_by))
+        done = self.memory.note(
+            draft, run_id=run_id, namespace=caller.namespace, rule=self._rule(raw, text, said_by, run)
+        )
         if done.template_id is None:
             return _noted(None, done.status, done.reason)
         alike = self.memory.recall(text[: arguments.QUERY_LIMIT], namespace=caller.namespace, k=4, receipt=False).hits
         similar = [hit.template.id for hit in alike if hit.template.id != done.template_id][:3]
         return _noted(done.template_id, done.status, done.reason, similar)
 
-    def _rule(self, raw: str, text: str, source: Source) -> NoteRule:
+    def _rule(self, raw: str, text: str, source: Source, run: Run) -> NoteRule:
         """Return what a note has to pass: more from who is not trusted, and most where it looks like an attack."""
         flags = list(suspicions(raw)) if self.config.word_rules else []
         if self._guard is not None and (said := self._guard(text, "note")) is not None:
             flags.append(" ".join(plain(said).split())[:100] or "what the guard refuses")
         config = self.config
         needs = config.untrusted_needs if source in config.untrusted else 1
-        if config.shared:
+        shared = config.shared
+        if shared is None:
+            shared = self.memory.has_other_users(run.user, namespace=run.namespace)
+        if shared:
             needs = max(needs, config.shared_needs)
         return NoteRule(
             needs=max(needs, config.flagged_needs) if flags else needs,
             rated=bool(flags),
-            apart=bool(flags) or config.shared,
+            apart=bool(flags) or shared,
             flags=tuple(flags),
             per_run=config.per_run,
             per_hour=config.per_hour,

@@ -36,8 +36,10 @@ _ASSIGNED = re.compile(
 )
 _OF = r"(?:\s+(?:for|of|to)(?:\s+[\w.@-]+){1,3}?)?"
 _SAID = re.compile(rf"\b{_NAME}{_OF}\s+(?:is|was)\s+[\"'`]?(?P<value>(?=\S*\d)[^\s\"'`,;]{{4,}})", re.IGNORECASE)
+# Stands for a value, or says what one is like.
 _PLACEHOLDER = re.compile(
-    r"^(?:<.*>?|\$\{?\w+.*|\{.*|%\w.*|\*+|x{3,}|\.{3,}|none|null|true|false|required|missing|str(?:ing)?|int(?:eger)?|bool(?:ean)?|number|\w+\(.*|os\.\w+.*|env\b.*)$",
+    r"^(?:[<\[{].*|\$\{?\w+.*|%\w.*|\*+|x{3,}|\.{3,}|\w+\(.*|os\.\w+.*|env\b.*|"
+    r"(?:none|null|true|false|required|missing|str(?:ing)?|int(?:eger)?|bool(?:ean)?|number)\W*)$",
     re.IGNORECASE,
 )
 

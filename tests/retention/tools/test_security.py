@@ -219,13 +219,28 @@ def test_what_looks_like_an_order_needs_three_users(tools: MemoryTools) -> None:
     assert tools.recall(Caller(namespace="alice"), "open the vault")["items"][0]["flags"] == ["an order to the model"]
 
 
-def test_in_a_shared_namespace_no_user_vouches_alone(path: Path) -> None:
-    with MemoryTools.open(path, encoder=by_words, config=ToolConfig(shared=True)) as tools:
+@pytest.mark.parametrize("shared", [None, True])
+def test_in_a_shared_namespace_no_user_vouches_alone(shared: bool | None, path: Path) -> None:
+    with MemoryTools.open(path, encoder=by_words, config=ToolConfig(shared=shared)) as tools:
+        tools.begin(namespace="team", user="zoe")  # another user is all that it takes
         for user, wanted in (("mallory", "quarantined"), ("mallory", "quarantined"), ("ann", "active")):
             run = tools.begin(namespace="team", user=user)
             number = tools.note(run, "Patient 4412 is kept as patient 9120", source="user")["id"]
             say(tools, run, rating="up")
             assert status(tools, number, "team") == wanted
+
+
+def test_one_user_or_one_that_is_told_to_trust_the_others_vouches(path: Path) -> None:
+    with MemoryTools.open(path, encoder=by_words) as tools:
+        run = tools.begin(namespace="alice", user="alice")
+        number = tools.note(run, "The desk is blue", source="user")["id"]
+        say(tools, run, rating="up")
+        assert status(tools, number) == "active"
+    with MemoryTools.open(path, encoder=by_words, config=ToolConfig(shared=False)) as tools:
+        run = tools.begin(namespace="alice", user="bob")
+        number = tools.note(run, "The lamp is green", source="user")["id"]
+        say(tools, run, rating="up")
+        assert status(tools, number) == "active"
 
 
 # -- 4: influence is bounded
@@ -447,16 +462,32 @@ def test_a_key_that_does_not_fit_is_refused(path: Path) -> None:
         EpisodicMemory.open(path, seal=b"short")
 
 
-def test_without_the_key_texts_are_not_checked_and_it_is_said(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_without_the_key_texts_are_not_checked_and_it_is_said(
+    path: Path, caplog: pytest.LogCaptureFixture, clean_environment: dict[str, str]
+) -> None:
     with MemoryTools.open(path, encoder=by_words) as tools:
         tools.memory.write([TemplateDraft(content="The ward opens at nine")], namespace="alice")
     path.with_name("memory.db.key").unlink()
     with EpisodicMemory.open(path, encoder=by_words) as memory:
-        assert "sealed with a key that is not here; they are not checked" in caplog.text
+        assert "sealed by a key that is not here; they are not checked" in caplog.text
         assert [hit.template.id for hit in memory.recall("ward opens", namespace="alice").hits] == [1]
         assert [line for line in memory.verify() if "could not be checked" in line]
-        with pytest.raises(ValueError, match="there is no key to seal with"):
-            memory.seal()
+    with pytest.raises(MemoryFileError, match=r"which is not here; bring its key file, or .*: holdfast memory seal"):
+        MemoryTools.open(path)
+    assert not path.with_name("memory.db.key").exists()
+    seal = ["holdfast", "memory", "seal", str(path), "--yes"]
+    done = subprocess.run(seal, capture_output=True, text=True, env=clean_environment, check=False)
+    assert (done.returncode, done.stdout) == (0, "sealed 1\n")
+    with MemoryTools.open(path, encoder=by_words) as tools:
+        assert tools.memory.verify() == []
+        assert not tools.recall(Caller(namespace="alice"), "when does the ward open?")["abstained"]
+        tools.memory.seal(b"a key of the application")
+        tools.memory.write([TemplateDraft(content="The desk is blue")], namespace="alice")
+        assert tools.memory.verify() == []
+    with pytest.raises(MemoryFileError, match="open it with its own key"):
+        MemoryTools.open(path)
+    with MemoryTools.open(path, seal=b"a key of the application") as tools:
+        assert tools.memory.verify() == []
 
 
 def test_a_key_that_others_can_read_is_refused(path: Path) -> None:
@@ -470,6 +501,22 @@ def test_a_key_that_others_can_read_is_refused(path: Path) -> None:
     key.write_text("not a key")
     with pytest.raises(MemoryFileError, match="is no key of a memory"):
         MemoryTools.open(path)
+
+
+def test_who_has_the_old_key_when_it_is_sealed_anew_holds_nothing(path: Path) -> None:
+    with MemoryTools.open(path, encoder=by_words) as old, EpisodicMemory.open(path, encoder=by_words) as new:
+        old.memory.write([TemplateDraft(content="The ward opens at nine")], namespace="alice")
+        new.seal(b"a key of the application")
+        calls: list[Callable[[], Any]] = [
+            lambda: old.recall(Caller(namespace="alice"), "when does the ward open?"),
+            lambda: old.memory.write([TemplateDraft(content="The desk is blue")], namespace="alice"),
+            old.memory.verify,
+        ]
+        for call in calls:
+            with pytest.raises(MemoryFileError, match="sealed anew with another key meanwhile"):
+                call()
+        assert new.verify() == []
+        assert [hit.template.id for hit in new.recall("ward opens", namespace="alice").hits] == [1]
 
 
 def test_what_was_there_before_is_sealed_once(path: Path, caplog: pytest.LogCaptureFixture) -> None:
