@@ -1,4 +1,4 @@
-"""Files of version 1, as the first holdfast wrote them: brought up to date with a copy kept, or left as they were."""
+"""Files of earlier versions, as they were written: brought up to date with a copy kept, or left as they were."""
 
 from __future__ import annotations
 
@@ -161,3 +161,33 @@ def test_no_copy_no_migration(old: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_two_that_open_it_at_once_migrate_it_once(old: Path) -> None:
     with EpisodicMemory.open(old) as one, EpisodicMemory.open(old) as other:
         assert one.stats()["schema_version"] == other.stats()["schema_version"] == 4
+
+
+def test_a_file_of_version_3_gets_runs_and_seals(old: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Brought to version 3 first, as it was then; what it holds stays, and counts from then on as what was written."""
+    with closing(sqlite3.connect(old)) as connection:
+        db = Database(connection)
+        version_3 = Migrations("holdfast.memory")
+        for step in (schema.m001_create_tables, schema.m002_text_memories, schema.m003_words_and_sources):
+            version_3(name=step.__name__)(step)
+        version_3.apply(db)
+        (receipt,) = connection.execute("SELECT receipt_id FROM receipts").fetchone()
+        connection.execute("PRAGMA user_version = 3")
+        connection.commit()
+    with caplog.at_level(logging.WARNING), EpisodicMemory.open(old) as memory:
+        assert memory.verify() == []
+        text = memory.get(3, namespace="alice")
+        assert (text.content, text.status, text.held) == ("the door is locked", "active", None)
+        assert memory.notes(3, namespace="alice") == []
+        kept = memory.receipt(receipt, namespace="alice")
+        assert (kept.run_id, kept.episode_id, len(kept.exposures)) == (None, "f" * 32, 2)
+        before = memory.get(1, namespace="alice").utility
+        memory.update_outcome(receipt, namespace="alice", rating=-1.0)
+        assert memory.get(1, namespace="alice").utility < before
+        run = memory.begin_run(namespace="alice", task="chat").run_id
+        assert memory.recall(KEYS[0], namespace="alice", run_id=run).hits
+        assert memory.seal() == 1
+        assert memory.verify() == []
+    assert version(old) == 4
+    assert "brought from schema version 3 to 4; as it was before, it is kept in memory.db.v3.backup" in caplog.text
+    assert version(old.with_name("memory.db.v3.backup")) == 3
