@@ -132,6 +132,7 @@ class EpisodeStore(ABC):
         reward: float | None = None,
         feedback_id: str | None = None,
         source: str = "user",
+        reason: str | None = None,
     ) -> Feedback:
         """Keep how an answer turned out that templates were recalled for, and credit them; at any time after it.
 
@@ -144,12 +145,13 @@ class EpisodeStore(ABC):
             reward: in the units of the task.
             feedback_id: a name for this feedback; the same one again for the receipt changes nothing.
             source: who says it; what ``"agent"`` says of itself counts for little and decides nothing.
+            reason: why, in words.
 
         Raises:
             NotFoundError: if the namespace has no such receipt.
             ValueError: if neither rating nor reward is given, or one is out of its range.
         """
-        said, scope = checked_opinion(rating, reward, feedback_id, source), Scope(namespace)
+        said, scope = checked_opinion(rating, reward, feedback_id, source, reason), Scope(namespace)
         return self._connections.write(lambda db: answers.update_outcome(db, scope, receipt_id, said, self._gate))
 
     def receipt(self, receipt_id: str, *, namespace: str) -> Receipt:

@@ -87,10 +87,16 @@ class ApplicationCalls(ABC):
             rating = arguments.rating_of(rating, None)
         if reason is not None:
             reason = without_secrets(plain(arguments.text_of(reason, "reason", arguments.REASON_LIMIT)))
-        said: dict[str, Any] = {"rating": rating, "reward": reward, "feedback_id": feedback_id, "source": source}
+        said: dict[str, Any] = {
+            "rating": rating,
+            "reward": reward,
+            "feedback_id": feedback_id,
+            "source": source,
+            "reason": reason,
+        }
         run_id = self._run_with(id, namespace)
         if run_id is not None:
-            done = self.memory.run_outcome(run_id, namespace=namespace, success=success, reason=reason, **said)
+            done = self.memory.run_outcome(run_id, namespace=namespace, success=success, **said)
         elif success is not None:
             raise ValueError("success is said of a run; of a recall without one give a rating or a reward")
         else:

@@ -11,6 +11,7 @@ from ..memory.credit import SELF_RATING_LIMIT
 from ..memory.episodes import AGENT
 from ..memory.recall import Hit
 from ..memory.runs import NoteRule, Run
+from ..memory.scope import NAME_LIMIT
 from ..memory.store import EpisodicMemory
 from ..memory.templates import TemplateDraft
 from . import arguments
@@ -201,6 +202,8 @@ class ModelCalls(ABC):
         value, verdicts = arguments.rating_of(rating, reward), arguments.verdicts_of(items)
         if reason is not None:
             arguments.text_of(reason, "reason", arguments.REASON_LIMIT)
+        if feedback_id is not None and find_secrets(arguments.text_of(feedback_id, "feedback_id", NAME_LIMIT)):
+            raise ValueError("feedback_id must be a plain name, and this one looks like a secret")
         receipt = self.memory.receipt(arguments.text_of(recall_id, "recall_id", 200), namespace=caller.namespace)
         strange = sorted(set(verdicts) - set(receipt.exposures))
         if strange:
