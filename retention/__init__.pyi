@@ -1,5 +1,5 @@
-from .bridge import slots_from_templates as slots_from_templates
 from .bridge import TemplateRows as TemplateRows
+from .bridge import slots_from_templates as slots_from_templates
 from .bridge import templates_from_slots as templates_from_slots
 from .errors import EncoderMismatchError as EncoderMismatchError
 from .errors import EnvironmentFaultError as EnvironmentFaultError
@@ -23,8 +23,8 @@ from .index.trained import TrainedTable as TrainedTable
 from .layer.block import BlockConfig as BlockConfig
 from .layer.block import RetentionBlock as RetentionBlock
 from .layer.config import RetentionConfig as RetentionConfig
-from .layer.diagnose import diagnose as diagnose
 from .layer.diagnose import Finding as Finding
+from .layer.diagnose import diagnose as diagnose
 from .layer.evict import Eviction as Eviction
 from .layer.evict import FirstInFirstOut as FirstInFirstOut
 from .layer.evict import LeastRecentlyUsed as LeastRecentlyUsed
@@ -35,9 +35,9 @@ from .layer.files import load_slots as load_slots
 from .layer.files import load_transformer as load_transformer
 from .layer.files import save_model as save_model
 from .layer.files import save_slots as save_slots
-from .layer.index import exact_top as exact_top
 from .layer.index import IndexConfig as IndexConfig
 from .layer.index import SlotIndex as SlotIndex
+from .layer.index import exact_top as exact_top
 from .layer.layer import RetentionLayer as RetentionLayer
 from .layer.pool import ChunkPool as ChunkPool
 from .layer.pool import MeanPool as MeanPool
@@ -61,10 +61,10 @@ from .layer.slots import SlotState as SlotState
 from .layer.transformer import RetentionTransformer as RetentionTransformer
 from .layer.transformer import TransformerConfig as TransformerConfig
 from .layer.write import WriteInfo as WriteInfo
-from .memory.encoder import default_encoder as default_encoder
 from .memory.encoder import Encoder as Encoder
 from .memory.encoder import FunctionEncoder as FunctionEncoder
 from .memory.encoder import SentenceEncoder as SentenceEncoder
+from .memory.encoder import default_encoder as default_encoder
 from .memory.episodes import CommittedEpisode as CommittedEpisode
 from .memory.episodes import Episode as Episode
 from .memory.episodes import EpisodeDraft as EpisodeDraft

@@ -53,19 +53,13 @@ def test_the_stub_says_the_same_as_the_face(name: str, root: Path) -> None:
 @pytest.mark.parametrize(
     ("statement", "absent"),
     [
-<<<<<<< HEAD
-        ("import retention", ["torch", "sqlite_utils", "gymnasium", "langchain_core", "langgraph", "numpy"]),
+        ("import retention", ["torch", "sqlite_utils", "gymnasium", "langchain_core", "langgraph", "mcp", "numpy"]),
         ("from retention import HoldfastError", ["torch", "sqlite_utils", "gymnasium", "langchain_core", "numpy"]),
         ("from retention import EpisodicMemory", ["torch", "gymnasium", "langchain_core"]),
         ("from retention import MemoryVectorStore, MemoryByteStore", ["torch", "gymnasium", "langchain", "langgraph"]),
         ("from retention import LangGraphStore, MemoryRetriever", ["torch", "gymnasium", "langchain"]),
-=======
-        ("import retention", ["torch", "sqlite_utils", "gymnasium", "langchain_core", "langchain", "mcp", "numpy"]),
-        ("from retention import HoldfastError", ["torch", "sqlite_utils", "gymnasium", "langchain_core", "numpy"]),
-        ("from retention import EpisodicMemory", ["torch", "gymnasium", "langchain_core"]),
         ("from retention import MemoryTools", ["torch", "gymnasium", "langchain_core", "langgraph", "mcp"]),
         ("from retention import langchain_tools", ["torch", "gymnasium", "langchain", "langgraph", "mcp"]),
->>>>>>> e58a1b0 (Runs and notes tested through processes, exports, files of version 3, and forgetting)
         ("import agent", ["torch", "sqlite_utils", "gymnasium"]),
         ("import evals", ["torch", "sqlite_utils", "gymnasium"]),
         ("import environments", ["torch", "sqlite_utils"]),

@@ -17,6 +17,7 @@ from .forgetting import delete, purge_expired
 from .items import Item, ItemDraft, as_place, from_row, place_now, to_metadata
 from .merge_key import of_content, of_item
 from .scope import Scope
+from .sealing import Seal, is_ours
 from .templates import ITEM, ITEM_PART
 from .transition_rows import next_revision
 from .vectors import to_blobs
@@ -35,6 +36,7 @@ _COLUMNS = (
     "key",
     "content",
     "words",
+    "seal",
     "metadata",
     "source",
     "encoder",
@@ -61,7 +63,12 @@ class _Putting:
 
 
 def put(
-    db: Database, namespace: str, drafts: Iterable[ItemDraft], vectors: Mapping[str, NDArray[np.float32]], encoder: str
+    db: Database,
+    namespace: str,
+    drafts: Iterable[ItemDraft],
+    vectors: Mapping[str, NDArray[np.float32]],
+    encoder: str,
+    seal: Seal | None = None,
 ) -> int:
     """Put items or delete them, of one key the last, and return how many were deleted.
 
@@ -73,7 +80,10 @@ def put(
         drafts: the items.
         vectors: of each of their texts.
         encoder: what made the vectors.
+        seal: what the texts are sealed with, if anything.
     """
+    if seal is not None:
+        is_ours(db, seal)  # else what is written would look tampered with
     purge_expired(db, Scope(namespace))
     revision, now, change, deleted = next_revision(db), time.time(), _Putting(), 0
     for draft in {(draft.path, draft.key): draft for draft in drafts}.values():
@@ -105,7 +115,9 @@ def put(
                 continue
             if old is not None:
                 change.gone.append(old["id"])
-            change.fresh.append(common | _said(draft.key, part, text, vectors) | {"encoder": made_by})
+            said = _said(draft.key, part, text, vectors)
+            mark = None if seal is None or text is None else seal.of(namespace, draft.source, text)
+            change.fresh.append(common | said | {"encoder": made_by, "seal": mark})
         change.gone += [row["id"] for row in rows.values()]
     for task, kind in dict.fromkeys((row["task"], row["kind"]) for row in change.fresh):
         members = [row for row in change.fresh if (row["task"], row["kind"]) == (task, kind)]

@@ -50,10 +50,12 @@ class ItemStore(TemplateStore, ABC):
             fingerprint = self._encoding.encoder.fingerprint
             vectors = dict(zip(texts, self._encoding.encode(texts, progress=False), strict=True))
 
+        seal = self._sealing.seal
+
         def put(db: Database) -> int:
             if texts:  # meanwhile the texts may have been encoded anew
                 check_agrees(db, self._connections.name, fingerprint, scope.namespace)
-            return item_rows.put(db, scope.namespace, drafts, vectors, fingerprint)
+            return item_rows.put(db, scope.namespace, drafts, vectors, fingerprint, seal)
 
         deleted = self._connections.write(put) if drafts else 0
         if deleted:
@@ -162,7 +164,7 @@ class ItemStore(TemplateStore, ABC):
                 below=below,
                 same=_of_one_item,
             )
-            hits, withheld = self._shelves.search(self._connections, asked, namespace)
+            hits, withheld = self._search(asked, namespace)
         shown = hits[offset:]
         found = self._with_items(shown, scope)
         left = k - len(shown)

@@ -6,6 +6,7 @@ import logging
 from abc import ABC
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -20,7 +21,7 @@ from .episode_rows import find as find_episode
 from .forgetting import Forgotten, Trimmed
 from .gate import FeedbackGate
 from .progress import tracked
-from .recall import Question, Recall, repeats
+from .recall import Hit, Question, Recall, repeats
 from .receipts import present, store_receipt
 from .run_rows import find as find_run
 from .scope import Scope
@@ -234,11 +235,7 @@ class TemplateStore(ABC):
         )
         if episode_id is not None:
             self._connections.read(lambda db: find_episode(db, scope, episode_id))
-        seal = self._sealing.seal
-        hits, withheld, bad = self._shelves.search(self._connections, asked, namespace, seal)
-        while bad and not self._connections.read_only:
-            self._hold(bad, scope)
-            hits, withheld, bad = self._shelves.search(self._connections, asked, namespace, seal)
+        hits, withheld = self._search(asked, namespace)
         receipt_id = None
         if hits and receipt and not self._connections.read_only:
             masses = {hit.template.id: 1.0 for hit in hits}
@@ -253,10 +250,17 @@ class TemplateStore(ABC):
             receipt_id = self._connections.write(store)
         return Recall(receipt_id=receipt_id, hits=tuple(hits), withheld=tuple(withheld))
 
-    def _hold(self, ids: list[int], scope: Scope) -> None:
-        shown = ", ".join(map(str, ids))
-        logger.warning("%s: templates %s were changed from outside, and are held", self._connections.name, shown)
-        self._connections.write(lambda db: hold(db, Scope(scope.namespace), ids))
+    def _search(self, asked: Question, namespace: str) -> tuple[list[Hit], list[int]]:
+        """Return what is found for a question, and what was kept back; what was tampered with is held, and left out."""
+        seal, scope = self._sealing.seal, Scope(namespace)
+        hits, withheld, bad = self._shelves.search(self._connections, asked, namespace, seal)
+        while bad and not self._connections.read_only:
+            held = list(bad)
+            name = self._connections.name
+            logger.warning("%s: templates %s were changed from outside, and are held", name, ", ".join(map(str, held)))
+            self._connections.write(partial(hold, scope=scope, ids=held))
+            hits, withheld, bad = self._shelves.search(self._connections, asked, namespace, seal)
+        return hits, withheld
 
     def get(self, template_id: int, *, namespace: str) -> Template:
         """Return a template.

@@ -1,4 +1,4 @@
-"""What the tests of the tools share: a memory with an encoder that needs nothing, and no network."""
+"""What the tests of the tools and stores share: memories with small encoders, and no network."""
 
 from __future__ import annotations
 
@@ -8,36 +8,50 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # for word_encoder, which tests name
 
 from word_encoder import by_words
 
-from retention import Caller, MemoryTools
+from retention import Caller, EpisodicMemory, FunctionEncoder, MemoryTools
+
+ROOM = 16
+
+
+def bag(texts: list[str]) -> np.ndarray:
+    """Vectors of whole numbers, the same in every process: how often words of each length occur, by first letter."""
+    found = np.zeros((len(texts), ROOM), np.float32)
+    for row, text in enumerate(texts):
+        for word in text.lower().replace('"', " ").split():
+            found[row, (ord(word[0]) + 3 * len(word)) % ROOM] += 1
+    return found
 
 
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make any socket that reaches out of the process's machine a failure: the default path needs none."""
-    make = socket.socket.__init__
+    """No test of this folder reaches out: a connection, and a look-up of a name, is an error."""
 
-    def refuse(self: socket.socket, family: int = -1, *args: Any, **kwargs: Any) -> None:
-        if family != socket.AF_UNIX:  # an event loop wakes itself through a pair of these
-            raise AssertionError(f"a socket was opened: family {family}")
-        make(self, family, *args, **kwargs)
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise AssertionError(f"a socket was asked for: {args[1:]!r}")
 
-    def no_names(*args: Any, **kwargs: Any) -> Any:
-        raise AssertionError(f"a name was looked up: {args}")
-
-    monkeypatch.setattr(socket.socket, "__init__", refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", no_names)
+    for name in ("connect", "connect_ex", "sendto"):
+        monkeypatch.setattr(socket.socket, name, refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """Where a test keeps its memory."""
     return tmp_path / "memory.db"
+
+
+@pytest.fixture
+def memory(path: Path) -> Iterator[EpisodicMemory]:
+    """A memory in a file, with an encoder of 16 numbers."""
+    with EpisodicMemory.open(path, encoder=FunctionEncoder(bag, "bag")) as opened:
+        yield opened
 
 
 @pytest.fixture

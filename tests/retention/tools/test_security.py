@@ -18,6 +18,7 @@ from word_encoder import by_words
 from retention import (
     Caller,
     EpisodicMemory,
+    ItemDraft,
     MemoryFileError,
     MemoryTools,
     NotFoundError,
@@ -436,6 +437,21 @@ def test_a_text_that_was_changed_is_not_recalled(change: str, path: Path, caplog
         assert status(tools, changed) == "quarantined"
         assert any("held since they were changed" in line for line in tools.memory.verify())
     assert f"templates {changed} were changed from outside" in caplog.text
+
+
+def test_items_are_sealed_too(path: Path) -> None:
+    with EpisodicMemory.open(path, encoder=by_words, seal=True) as memory:
+        drafts = [
+            ItemDraft(path=("ward",), key=key, value={"said": text}, texts=[text] if text else [])
+            for key, text in (("a", "The ward opens at nine"), ("b", "The ward shuts at six"), ("c", ""))
+        ]
+        memory.put_items(drafts, namespace="alice")
+        assert memory.verify() == []
+        assert len(memory.recall_items("when does the ward open?", namespace="alice").hits) == 2
+    edit(path, "UPDATE templates SET content = 'The ward opens at three' WHERE content LIKE '%nine'")
+    with EpisodicMemory.open(path, encoder=by_words) as memory:
+        found = memory.recall_items("when does the ward open?", namespace="alice").hits
+        assert [hit.item.key for hit in found] == ["b"]
 
 
 def test_the_command_says_so(path: Path, clean_environment: dict[str, str]) -> None:
