@@ -158,7 +158,10 @@ class ItemStore(TemplateStore, ABC):
                 encoder=encoder,
                 task=scope.task,
                 kinds=frozenset([ITEM, ITEM_PART]),
-                where=lambda template: where is None or where(template.metadata["value"]),
+                # One without a text is found by nothing, also where its neighbours are.
+                where=lambda template: (
+                    template.content is not None and (where is None or where(template.metadata["value"]))
+                ),
                 k=offset + k,
                 max_tokens=None,
                 below=below,
