@@ -18,6 +18,7 @@ from .gate import FeedbackGate
 from .receipts import Receipt, read_receipt
 from .ridge import Refitted, refit
 from .scope import Scope
+from .sealing import Sealing
 from .settings import as_json, load_setting, save_setting
 from .templates import TemplateDraft
 from .transitions import Transitions
@@ -28,6 +29,7 @@ class EpisodeStore(ABC):
 
     _connections: Connections
     _gate: FeedbackGate
+    _sealing: Sealing
 
     def commit_episode(
         self,
@@ -68,7 +70,7 @@ class EpisodeStore(ABC):
             for fingerprint in {each.encoder for each in notes} - {""}:
                 check_agrees(db, self._connections.name, fingerprint, draft.namespace)
             bound = [replace(each, episode_id=done.episode_id) for each in notes]
-            noted = writing.write(db, draft.namespace, bound, self._gate)
+            noted = writing.write(db, draft.namespace, bound, self._gate, self._sealing.seal)
             return replace(done, noted=noted.kept, revision=transition_rows.current_revision(db))
 
         return self._connections.write(write)
