@@ -5,34 +5,27 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Literal, final
+from typing import Annotated, Any, Literal, final
 
-from langchain_core.tools import BaseTool, ToolException
-from pydantic import BaseModel, PrivateAttr, ValidationError
+from langchain_core.tools import BaseTool, InjectedToolArg, ToolException
+from pydantic import PrivateAttr, ValidationError, create_model
 
 from ..errors import HoldfastError
 from .caller import Caller
 from .descriptions import DESCRIPTIONS
 from .memory_tools import MemoryTools
 from .quoting import marked, quoted
-from .schemas import (
-    ExplainArguments,
-    FeedbackArguments,
-    ForgetArguments,
-    NoteArguments,
-    RecallArguments,
-    Runtime,
-)
+from .schemas import SCHEMAS
 
 RUN_ID = "memory_run_id"
 """The key of an agent's state under which the middleware keeps the run."""
 
-_SCHEMAS: dict[str, type[BaseModel]] = {
-    "memory_recall": RecallArguments,
-    "memory_note": NoteArguments,
-    "memory_feedback": FeedbackArguments,
-    "memory_forget": ForgetArguments,
-    "memory_explain": ExplainArguments,
+# The graph that runs a tool puts its runtime in here; a model neither sees nor sets it.
+Runtime = Annotated[Any, InjectedToolArg]
+
+_SCHEMAS = {
+    name: create_model(schema.__name__, __base__=schema, __doc__=schema.__doc__, runtime=(Runtime, None))
+    for name, schema in SCHEMAS.items()
 }
 
 

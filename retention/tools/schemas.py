@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from langchain_core.tools import InjectedToolArg
 from pydantic import BaseModel, ConfigDict, Field
 
 from . import arguments
 
-# The graph that runs a tool puts its runtime in here; a model neither sees nor sets it.
-Runtime = Annotated[Any, InjectedToolArg]
-
 
 class _Arguments(BaseModel):
     model_config = ConfigDict(extra="forbid")
-
-    runtime: Runtime = None
 
 
 class RecallArguments(_Arguments):
@@ -77,3 +71,13 @@ class ExplainArguments(_Arguments):
     """Arguments of ``memory_explain``."""
 
     id: int = Field(ge=1, description="The id of the note.")
+
+
+SCHEMAS: dict[str, type[BaseModel]] = {
+    "memory_recall": RecallArguments,
+    "memory_note": NoteArguments,
+    "memory_feedback": FeedbackArguments,
+    "memory_forget": ForgetArguments,
+    "memory_explain": ExplainArguments,
+}
+"""By the name of the tool."""
