@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -54,7 +55,7 @@ def serve_http(server: Any, *, host: str, port: int, about: str) -> None:
     """
     import uvicorn
 
-    with _listening(host, port) as listener:
+    with _listening(check_host(host), port) as listener:
         # Either major checks the headers Host and Origin of itself where it serves this machine alone, its default.
         app = server.streamable_http_app()
         at = listener.getsockname()[1]
@@ -64,11 +65,20 @@ def serve_http(server: Any, *, host: str, port: int, about: str) -> None:
             anyio.run(lambda: uvicorn.Server(config).serve(sockets=[listener]))
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def check_host(host: str) -> str:
+    """Return a host that can be served on.
+
+    Raises:
+        HoldfastError: if it is not this machine's own.
+    """
     if host not in LOOPBACK:
         raise HoldfastError(
             f"{host}: is not served on, since there is no login; this machine's own are {', '.join(LOOPBACK)}"
         )
+    return host
+
+
+def _listening(host: str, port: int) -> socket.socket:
     try:
         where = "127.0.0.1" if host == "localhost" else host
         return socket.create_server((where, port), family=LOOPBACK[host])
@@ -122,5 +132,6 @@ def _pipe() -> Iterator[tuple[TextIO, TextIO, Callable[[], None]]]:
         ):
             yield read, write, stop
     finally:
+        sys.stdout.flush()  # what was printed and not yet written, which is no answer
         os.dup2(answers, 1)
         os.close(answers)

@@ -33,13 +33,11 @@ def serve() -> None:
 )
 @click.option("--read-only", is_flag=True, help="Offer recall and explain alone, and write nothing.")
 @click.option("--http", is_flag=True, help="Serve over HTTP on this machine, in place of standard input and output.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="With --http: one of this machine's own.")
+@click.option("--host", help="With --http: one of this machine's own.  [default: 127.0.0.1]")
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
-    default=_DEFAULT_PORT,
-    show_default=True,
-    help="With --http: the port; 0 for any that is free.",
+    help=f"With --http: the port; 0 for any that is free.  [default: {_DEFAULT_PORT}]",
 )
 @with_encoder
 def mcp(
@@ -50,8 +48,8 @@ def mcp(
     source: str,
     read_only: bool,
     http: bool,
-    host: str,
-    port: int,
+    host: str | None,
+    port: int | None,
     encoder: str | None,
 ) -> None:
     """Serve a memory to language models over MCP, the Model Context Protocol.
@@ -65,11 +63,17 @@ def mcp(
     """
     import logging
 
-    from .caller import check_source
+    if not http and (host is not None or port is not None):
+        raise click.UsageError("--host and --port are for --http")
+
+    from .caller import Caller, check_source
     from .mcp_server import mcp_server
-    from .mcp_serving import serve_http, serve_stdio
+    from .mcp_serving import check_host, serve_http, serve_stdio
     from .memory_tools import MemoryTools
 
+    # Before a file is made.
+    host = check_host(host or "127.0.0.1")
+    Caller(namespace=namespace, task=task, user=user)
     logging.basicConfig(format="%(name)s: %(message)s")  # to standard error
     with MemoryTools.open(file, mode="ro" if read_only else "rw", encoder=encoder) as tools:
         server = mcp_server(
@@ -81,6 +85,6 @@ def mcp(
             read_only=read_only,
         )
         if http:
-            serve_http(server, host=host, port=port, about=f"{file} ({namespace})")
+            serve_http(server, host=host, port=_DEFAULT_PORT if port is None else port, about=f"{file} ({namespace})")
         else:
             serve_stdio(server)
