@@ -102,6 +102,7 @@ from .tools.config import Guard as Guard
 from .tools.config import ToolConfig as ToolConfig
 from .tools.graph_store import LangGraphStore as LangGraphStore
 from .tools.langchain_tools import langchain_tools as langchain_tools
+from .tools.mcp_server import mcp_server as mcp_server
 from .tools.memory_tools import MemoryTools as MemoryTools
 from .tools.middleware import MemoryMiddleware as MemoryMiddleware
 from .tools.quoting import quoted as quoted
@@ -209,6 +210,7 @@ __all__ = [
     "load_layer",
     "load_slots",
     "load_transformer",
+    "mcp_server",
     "new_table",
     "paper_read",
     "quoted",

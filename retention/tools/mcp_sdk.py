@@ -29,7 +29,8 @@ def _import(place: str) -> Any:
 _home = _import("")
 _Server: Any = getattr(_home, "MCPServer", None) or _home.FastMCP
 _Tool: Any = _import(".tools").Tool
-_metadata = _import(".utilities.func_metadata")
+_metadata: Any = _import(".utilities.func_metadata")
+_Arguments: Any = _metadata.ArgModelBase
 _types: Any = import_module("mcp.types")
 
 ToolError: Any = _import(".exceptions").ToolError
@@ -39,7 +40,7 @@ RUN_ID = "holdfast/run_id"
 """The key of a request's ``_meta`` under which an application names the run."""
 
 
-class _Given(_metadata.ArgModelBase):  # type: ignore[misc]  # its base is Any: it is in one module or another
+class _Given(_Arguments):  # type: ignore[misc]  # its base is Any: it is in one module or another
     """Arguments as they came: the tool itself says in one line what is wrong with them."""
 
     model_config = ConfigDict(extra="allow")

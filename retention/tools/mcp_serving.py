@@ -32,13 +32,16 @@ def serve_stdio(server: Any) -> None:
     """Serve on standard input and output until the input ends or the process is told to."""
     from mcp.server.stdio import stdio_server
 
-    async def serve(read: TextIO, write: TextIO) -> None:
+    async def serve(read: TextIO, write: TextIO, stop: Callable[[], None]) -> None:
         speaker = mcp_sdk.lowlevel(server)
         async with stdio_server(anyio.wrap_file(read), anyio.wrap_file(write)) as streams:
-            await speaker.run(*streams, speaker.create_initialization_options())
+            try:
+                await speaker.run(*streams, speaker.create_initialization_options())
+            finally:
+                stop()  # wakes who reads, if it was not the end of the input that brought us here
 
     with _pipe() as (read, write, stop), _when_told(stop):
-        anyio.run(serve, read, write)
+        anyio.run(serve, read, write, stop)
 
 
 def serve_http(server: Any, *, host: str, port: int, about: str) -> None:
@@ -59,7 +62,9 @@ def serve_http(server: Any, *, host: str, port: int, about: str) -> None:
         # Either major checks the headers Host and Origin of itself where it serves this machine alone, its default.
         app = server.streamable_http_app()
         at = listener.getsockname()[1]
-        click.echo(f"serving {about} at http://{f'[{host}]' if ':' in host else host}:{at}/mcp; Ctrl-C ends it", err=True)
+        click.echo(
+            f"serving {about} at http://{f'[{host}]' if ':' in host else host}:{at}/mcp; Ctrl-C ends it", err=True
+        )
         config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=_GRACE_S)
         with _when_told(lambda: None):  # uvicorn ends first, and then passes on what it was told
             anyio.run(lambda: uvicorn.Server(config).serve(sockets=[listener]))
@@ -104,8 +109,8 @@ def _when_told(stop: Callable[[], None]) -> Iterator[None]:
 def _pipe() -> Iterator[tuple[TextIO, TextIO, Callable[[], None]]]:
     """Take the process's input and output for the protocol, and return them and what ends the input.
 
-    Meanwhile what is printed goes to standard error. The input is read by a thread of its own, since a thread that waits
-    for it cannot be woken: it is left behind.
+    Meanwhile what is printed goes to standard error. The input is read by a thread of its own: one that waits for it
+    cannot be woken, and is left behind.
     """
     nothing = os.open(os.devnull, os.O_RDWR)
     read_end, write_end = os.pipe()
@@ -127,8 +132,8 @@ def _pipe() -> Iterator[tuple[TextIO, TextIO, Callable[[], None]]]:
     threading.Thread(target=pump, daemon=True, name="holdfast-mcp-input").start()
     try:
         with (
-            open(read_end, encoding="utf-8", errors="replace") as read,
-            open(answers, "w", encoding="utf-8", newline="\n", closefd=False) as write,
+            os.fdopen(read_end, encoding="utf-8", errors="replace") as read,
+            os.fdopen(answers, "w", encoding="utf-8", newline="\n", closefd=False) as write,
         ):
             yield read, write, stop
     finally:

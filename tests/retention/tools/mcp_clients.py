@@ -80,6 +80,7 @@ class Piped:
             arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
         )
         self._asked = 0
+        self._early: dict[int, dict[str, Any]] = {}
         hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "0"}}
         assert self.answer(self.ask("initialize", hello))["serverInfo"]["name"] == "holdfast"
         self._write({"jsonrpc": "2.0", "method": "notifications/initialized"})
@@ -105,9 +106,11 @@ class Piped:
         return line["id"], line["result"]
 
     def answer(self, number: int) -> dict[str, Any]:
-        found, result = self.next_answer()
-        assert found == number
-        return result
+        """The answer to a question; they come in any order."""
+        while number not in self._early:
+            found, result = self.next_answer()
+            self._early[found] = result
+        return self._early.pop(number)
 
     def found(self, name: str, **given: Any) -> dict[str, Any]:
         """What a tool returns as data."""

@@ -40,7 +40,9 @@ def memory_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def served(memory_file: Path) -> Iterator[tuple[subprocess.Popen[str], str, int]]:
     """A server, its address and its port."""
     arguments = command("serve", "mcp", memory_file, "--namespace", "alice", "--http", "--port", 0)
-    process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     assert process.stderr is not None
     line = process.stderr.readline()
     found = re.fullmatch(r"serving .+ \(alice\) at (http://127\.0\.0\.1:(\d+)/mcp); Ctrl-C ends it\n", line)
@@ -83,9 +85,7 @@ async def test_each_session_is_a_run_and_a_named_one_is_the_applications(served:
         ({"Origin": "http://localhost:3000"}, 200),
     ],
 )
-def test_pages_of_other_hosts_are_refused(
-    served: tuple[Any, str, int], headers: dict[str, str], status: int
-) -> None:
+def test_pages_of_other_hosts_are_refused(served: tuple[Any, str, int], headers: dict[str, str], status: int) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", served[2], timeout=60)
     try:
         kinds = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
@@ -111,8 +111,8 @@ def test_a_taken_port_is_told_in_one_line(served: tuple[Any, str, int], tmp_path
 
 
 async def test_it_ends_when_it_is_told_also_with_a_client(served: tuple[Any, str, int], memory_file: Path) -> None:
-    process, address, _ = served
-    connection = http.client.HTTPConnection("127.0.0.1", served[2], timeout=60)
+    process, _, port = served
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     kinds = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
     connection.request("POST", "/mcp", body=json.dumps(HELLO), headers=kinds)
     answer = connection.getresponse()

@@ -159,9 +159,7 @@ async def test_the_application_names_the_run_and_a_model_cannot(server: Any, too
     assert tools.explain(Caller(namespace="alice"), noted["id"])["status"] == "active"
 
 
-async def test_a_server_knows_one_namespace(
-    server: Any, tools: MemoryTools, keep: Callable[..., int]
-) -> None:
+async def test_a_server_knows_one_namespace(server: Any, tools: MemoryTools, keep: Callable[..., int]) -> None:
     other = keep("Bob keeps peanuts in the shed", namespace="bob")
     async with connected(server) as client:
         assert (await called(client, "memory_recall", query="where are the peanuts?"))["abstained"]

@@ -597,7 +597,9 @@ with MemoryTools.open("memory.db", encoder=letters) as tools:
 assert dict(os.environ) == before, "settings of the process were changed"
 from langsmith.utils import tracing_is_enabled
 assert not tracing_is_enabled()
-print(*[name for name in ("torch", "mcp", "posthog", "opentelemetry", "langchain", "langgraph") if name in sys.modules])
+# The SDK of MCP brings opentelemetry's names, which send nothing without opentelemetry's SDK.
+others = ("torch", "mcp", "posthog", "opentelemetry.sdk", "langchain", "langgraph")
+print(*[name for name in others if name in sys.modules])
 """
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", script],

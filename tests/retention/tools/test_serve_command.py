@@ -47,7 +47,11 @@ async def test_a_client_does_all_there_is(path: Path, clean_environment: dict[st
 
 def test_two_clients_share_a_file_and_end_as_they_are_told(path: Path, clean_environment: dict[str, str]) -> None:
     with piped(of_alice(path), clean_environment) as one, piped(of_alice(path), clean_environment) as two:
-        asked = [(each.call("memory_note", content=f"Guest {n} takes room {n}"), each) for n in range(6) for each in (one, two)]
+        asked = [
+            (each.call("memory_note", content=f"Guest {n} takes room {n}"), each)
+            for n in range(6)
+            for each in (one, two)
+        ]
         answers = [each.answer(number)["structuredContent"] for number, each in asked]
         runs = {each: answer["run_id"] for (_, each), answer in zip(asked, answers, strict=True)}
         assert len(set(runs.values())) == 2, "a run of each client's own"
@@ -78,7 +82,10 @@ def test_a_closed_pipe_ends_the_server(path: Path, clean_environment: dict[str, 
 
 def test_what_was_answered_outlives_a_killed_server(path: Path, clean_environment: dict[str, str]) -> None:
     with piped(of_alice(path), clean_environment) as client:
-        asked = {client.call("memory_note", content=f"Guest {n} takes room {n}"): f"Guest {n} takes room {n}" for n in range(30)}
+        asked = {
+            client.call("memory_note", content=f"Guest {n} takes room {n}"): f"Guest {n} takes room {n}"
+            for n in range(30)
+        }
         kept: dict[int, str] = {}
         for _ in range(12):
             number, result = client.next_answer()
@@ -156,7 +163,7 @@ from agent.command import holdfast
 for arguments in (["--help"], ["serve", "--help"], ["serve", "mcp", "--help"]):
     assert CliRunner().invoke(holdfast, arguments).exit_code == 0
 heavy = ("mcp", "pydantic", "sqlite_utils", "langchain_core", "numpy", "torch")
-print([name for name in heavy if name in sys.modules])
+print([name for name in heavy if name in sys.modules], flush=True)
 sys.argv = ["holdfast", "serve", "mcp", "memory.db", "--namespace", "alice"]
 from agent.command import main
 try:

@@ -78,7 +78,7 @@ def test_a_run_of_another_namespace_or_user_cannot_be_named(runs: SessionRuns, t
     with pytest.raises(NotFoundError):
         runs.caller(None, "bob's")
     tools.begin(namespace="alice", task="support", user="someone else", run_id="theirs")
-    with pytest.raises(ValueError, match="someone else|user"):
+    with pytest.raises(ValueError, match="someone else"):
         runs.caller(None, "theirs")
     with pytest.raises(ValueError, match="run_id"):
         runs.caller(None, "")
