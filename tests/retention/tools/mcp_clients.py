@@ -81,6 +81,8 @@ class Piped:
         )
         self._asked = 0
         self._early: dict[int, dict[str, Any]] = {}
+
+    def greet(self) -> None:
         hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "0"}}
         assert self.answer(self.ask("initialize", hello))["serverInfo"]["name"] == "holdfast"
         self._write({"jsonrpc": "2.0", "method": "notifications/initialized"})
@@ -129,6 +131,7 @@ def piped(arguments: list[str], environment: dict[str, str]) -> Iterator[Piped]:
     """A client over pipes, whose server does not outlive the test."""
     client = Piped(arguments, environment)
     try:
+        client.greet()
         yield client
     finally:
         client.process.kill()
