@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 
 from retention import Transitions
 
-from ..recall.columns import grown
-from .reader import Array, Reader, felt
+from .pages import COLUMNS, Pages, blank_pages, copy_pages
+from .reader import Reader, felt
+from .weights import Array
 
 _FIRST_CAPACITY = 64
 LARGEST = float(np.finfo(np.float32).max)
 """The largest reward that a note holds."""
-
-_COLUMNS = ("_noted", "_reward", "_rank", "_count", "_episode", "_order", "_id", "_symbol")
 
 Identity = tuple[bytes, int, float]
 
@@ -33,7 +32,22 @@ class Notebook:
 
     As a template, a note has its reward in every place of the next key: that is what makes another outcome another
     template.
+
+    Attributes:
+        size: how many notes there are.
+        noted: what never changes in the keys and values of each, from :meth:`Reader.noted`.
     """
+
+    _reward: Array
+    _rank: Array
+    _leans: Array
+    _keys: Array
+    _values: Array
+    _count: NDArray[np.int64]
+    _episode: NDArray[np.int64]
+    _order: NDArray[np.int64]
+    _id: NDArray[np.int64]
+    _symbol: NDArray[np.int64]
 
     def __init__(self, reader: Reader, *, capacity: int | None = None) -> None:
         """Start empty.
@@ -48,21 +62,14 @@ class Notebook:
         if capacity is not None and capacity < 1:
             raise ValueError(f"capacity must be at least 1, got {capacity}")
         self._reader, self._capacity = reader, capacity
-        shape, rows = reader.shape, _FIRST_CAPACITY
         self.size = 0
         self._identity: list[Identity] = []
         self._row_of: dict[Identity, int] = {}
         self._number_of: dict[bytes, int] = {}
-        self._noted = np.zeros((rows, shape.layers * 2 * shape.width), np.float32)
-        self._reward, self._rank = np.zeros(rows, np.float32), np.zeros(rows, np.float32)
-        self._count, self._episode, self._order, self._id, self._symbol = (np.zeros(rows, np.int64) for _ in range(5))
-        dims = (shape.layers, shape.heads, 1 + rows, shape.width // shape.heads)  # the null slot before all others
-        self._keys, self._values = np.zeros(dims, np.float32), np.zeros(dims, np.float32)
-        self._leans = np.zeros((3, 1 + rows), np.float32)
-        self._leans[2, 0] = 1.0
-        self._leaning = reader.leaning(self._leans[:, :1])
-        self._clock = 0
-        self._numbered = 0
+        self.noted: list[Array] = []
+        vars(self).update(blank_pages(reader.shape, _FIRST_CAPACITY))
+        self._leaning: Array | None = None  # what scores lean by beside likeness; None if it is to be computed
+        self._clock = self._numbered = 0
         self._age_of = -1  # the episode for which keys and values were projected
         self._stale: set[int] = set()
 
@@ -128,27 +135,54 @@ class Notebook:
         self.bring_up_to_date(episode)
         rows = self.size + 1
         return self._reader.scores(
-            self._reader.asked(key), self._keys[:, :, :rows], self._values[:, :, :rows], self._leaning
+            self._reader.asked(key), self._keys[:, :, :rows], self._values[:, :, :rows], self._leaned()
+        )
+
+    def several(self, keys: Sequence[Array], episode: int, *, attention: bool) -> tuple[Array, Array | None]:
+        """Do what :meth:`scores` does for several observations at once, to rounding.
+
+        Logits may be NaN: those are to be had from :meth:`scores` alone. The attention is None unless it is wanted.
+        """
+        self.bring_up_to_date(episode)
+        rows = self.size + 1
+        return self._reader.batch.scores(
+            [self._reader.asked(key).row for key in keys],
+            self._keys[None, :, :, :rows],
+            self._values[None, :, :, :rows],
+            self._leaned()[None],
+            [rows],
+            attention=attention,
         )
 
     def bring_up_to_date(self, episode: int) -> None:
         """Project what was noted since the last time; in a new episode everything, as every note has aged."""
-        if episode != self._age_of:
-            rows: NDArray[np.int64] = np.arange(self.size)
-        elif self._stale:
-            rows = np.fromiter(self._stale, np.int64, len(self._stale))
-        else:
+        stale = self.stale(episode)
+        if not stale and episode == self._age_of:
             return
-        if len(rows):
+        if stale:
+            rows = np.array(stale)
             age = np.maximum(episode - self._episode[rows], 0)
             slots = rows + 1
-            keys, values = self._reader.project(self._noted[rows], self._count[rows], age, self._leans[1, slots])
+            keys, values = self._reader.project(
+                [self.noted[row] for row in stale], self._count[rows], age, self._leans[1, slots]
+            )
             self._keys[:, :, slots], self._values[:, :, slots] = keys, values
-        slots_filled = self.size + 1
-        np.log1p(self._rank[: self.size], out=self._leans[0, 1:slots_filled])
-        self._leaning = self._reader.leaning(self._leans[:, :slots_filled])
+        np.log1p(self._rank[: self.size], out=self._leans[0, 1 : self.size + 1])
+        self.is_up_to_date(episode)
+
+    def stale(self, episode: int) -> Sequence[int]:
+        """Return the rows whose keys and values are not those of an episode."""
+        return list(self._stale) if episode == self._age_of else range(self.size)
+
+    def is_up_to_date(self, episode: int) -> None:
+        """Take notice that all rows are projected, and the logarithms of their ranks taken."""
+        self._age_of, self._leaning = episode, None
         self._stale.clear()
-        self._age_of = episode
+
+    def _leaned(self) -> Array:
+        if self._leaning is None:
+            self._leaning = self._reader.leaning(self._leans[:, : self.size + 1])
+        return self._leaning
 
     def ids(self) -> NDArray[np.int64]:
         """Return the template's id of each note, 0 where it is not stored, ``[notes]``."""
@@ -171,29 +205,40 @@ class Notebook:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Notebook:
         """Copy the notes; the weights are shared."""
+        return self.copied_to(blank_pages(self._reader.shape, self.rows))
+
+    def copied_to(self, pages: Pages) -> Notebook:
+        """Return a copy of the notes that lies on other pages; the weights are shared."""
         twin = copy.copy(self)
         for name, value in vars(self).items():
-            if isinstance(value, (np.ndarray, dict, list, set)):
-                setattr(twin, name, copy.copy(value))
+            if isinstance(value, (dict, list, set)):
+                setattr(twin, name, value.copy())
+        twin.move_to(pages)
         return twin
+
+    def move_to(self, pages: Pages) -> None:
+        """Lie on other pages, of :attr:`rows` rows or more, from now on."""
+        copy_pages({name: getattr(self, name) for name in pages}, pages, self.size)
+        vars(self).update(pages)
+
+    @property
+    def rows(self) -> int:
+        """For how many notes there is room; it grows when it must."""
+        return len(self._order)
 
     def _add(self, identity: Identity, key: Array) -> int:
         if self.size == self._capacity:
             self._remove(self._least())
         row = self.size
-        if row == len(self._order):
-            for name in _COLUMNS:
-                setattr(self, name, grown(getattr(self, name), row + 1))
-            slots = 1 + len(self._order)
-            self._keys, self._values = (grown(each, slots, axis=2) for each in (self._keys, self._values))
-            self._leans = grown(self._leans, slots, axis=1)
+        if row == self.rows:
+            self.move_to(blank_pages(self._reader.shape, 2 * row))
         symbol, action, reward = identity
         if symbol not in self._number_of:
             self._number_of[symbol] = self._numbered = self._numbered + 1
         self._identity.append(identity)
         self._row_of[identity] = row
         self._symbol[row] = self._number_of[symbol]
-        self._noted[row] = self._reader.noted(key, action)
+        self.noted.append(self._reader.noted(key, action))
         self._count[row], self._id[row] = 0, 0
         self._earned(row, reward)
         self._rank[row] = row
@@ -224,14 +269,15 @@ class Notebook:
             del self._number_of[symbol]
         self._stale.discard(last)
         if row != last:
-            for name in _COLUMNS:
+            for name in COLUMNS:
                 column = getattr(self, name)
                 column[row] = column[last]
             self._leans[1, 1 + row] = self._leans[1, 1 + last]
-            self._identity[row] = self._identity[last]
+            self._identity[row], self.noted[row] = self._identity[last], self.noted[last]
             self._row_of[self._identity[row]] = row
             self._stale.add(row)
         self._identity.pop()
+        self.noted.pop()
         self.size = last
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, final
 
@@ -16,11 +16,15 @@ from retention import EnvironmentFaultError, Transitions, UnsupportedSpaceError
 from ..meta.checkpoint import load_checkpoint
 from ..meta.notebook import LARGEST, Identity, Notebook, as_transitions
 from ..meta.reader import Reader
+from ..meta.shelf import Shelf
+from ..meta.weights import Array
 from ..recall.actions import numbered_actions
 from ..recall.keys import KeySpace, key_space
 from .protocol import Experience, Task
 
 _RECEIPT = 64  # templates that a receipt names at most
+_KEPT = 4096  # keys of observations that are integers
+_ROUNDING = 1e-4  # what lies nearer, relatively, might be otherwise when one lane is asked alone
 
 
 @dataclass(kw_only=True)
@@ -42,6 +46,12 @@ class _Lane:
     action: int = 0
     visits: list[Identity] = field(default_factory=list)
     drawn: dict[int, float] = field(default_factory=dict)
+
+    def relied_on(self, rows: NDArray[np.intp], drawn: Array) -> None:
+        """Add the attention on those notes among some rows that are stored."""
+        for template, share in zip(self.notebook.ids()[rows].tolist(), drawn[rows].tolist(), strict=True):
+            if template:
+                self.drawn[template] = self.drawn.get(template, 0.0) + share
 
 
 @final
@@ -80,6 +90,7 @@ class PretrainedPolicy:
         """
         self._task = task
         self._keys: KeySpace = key_space(task.observation_space)
+        self._key_of: dict[int, Array] = {}
         self._acted = numbered_actions(task.action_space)
         shape = self._reader.shape
         if not self._keys.exact or shape.observation not in (None, str(task.observation_space)):
@@ -93,6 +104,7 @@ class PretrainedPolicy:
                 f"the policy {self.name!r} is for {shape.actions} actions, but the environment has {self._acted.count}"
             )
         self._notebook = self._new_notebook()
+        self._shelf = Shelf(self._reader, task.lanes)
         self._lanes: dict[int, _Lane] = {}
         self._episode = 0
 
@@ -135,11 +147,11 @@ class PretrainedPolicy:
         """Begin an episode at its first observation."""
         self._lanes[lane] = now = _Lane(
             notebook=self._notebook if self._enabled else self._new_notebook(),
-            key=self._keys.key(observation),
+            key=self._key(observation),
             borrowed=self._enabled and (self._task.frozen or lane < 0),  # below 0: for one action outside of a run
         )
         if self._reader.shape.noted == "arrival":
-            self._note(now, 0, 0.0)
+            self._note(now, lane, 0, 0.0)
 
     def act(self, *, lane: int = 0) -> Any:
         """Return the action of the highest score; of equal ones the first."""
@@ -147,29 +159,81 @@ class PretrainedPolicy:
         scores, drawn = now.notebook.scores(now.key, self._episode + 1)
         now.action = int(scores[: self._acted.count].argmax())
         if not self._task.frozen:
-            for row in np.flatnonzero(drawn > 1.0 / (1 + len(drawn))):  # more than an even share
-                template = int(now.notebook.ids()[row])
-                if template:
-                    now.drawn[template] = now.drawn.get(template, 0.0) + float(drawn[row])
+            now.relied_on(np.flatnonzero(drawn > 1.0 / (1 + len(drawn))), drawn)
         return self._acted.take(now.action)
+
+    def act_lanes(self, lanes: Sequence[int]) -> list[Any]:
+        """Choose for several lanes: their notes are read together, and again alone where rounding might decide."""
+        every, actions = [self._lanes[lane] for lane in lanes], self._acted.count
+        if len(every) < 2 or actions < 2:
+            return [self.act(lane=lane) for lane in lanes]
+        scores, drawn = self._read_together(lanes, every)
+        scores = scores[:, :actions]
+        ranked = np.sort(scores, axis=1)
+        best = ranked[:, -1]
+        sure = best - ranked[:, -2] > _ROUNDING * (1.0 + best - ranked[:, 0])  # which NaN is not
+        relied: NDArray[np.bool_] | None = None
+        if drawn is not None:
+            over = drawn * np.array([[1 + len(now.notebook)] for now in every]) - 1.0  # over an even share
+            sure &= (np.abs(over) > _ROUNDING).all(axis=1)
+            relied = over > 0.0
+        chosen = zip(lanes, every, sure.tolist(), scores.argmax(axis=1).tolist(), strict=True)
+        for i, (lane, now, is_sure, action) in enumerate(chosen):
+            if not is_sure:
+                self.act(lane=lane)
+                continue
+            now.action = action
+            if relied is not None and drawn is not None:
+                now.relied_on(np.flatnonzero(relied[i]), drawn[i])
+        return [self._acted.take(now.action) for now in every]
+
+    def _read_together(self, lanes: Sequence[int], every: Sequence[_Lane]) -> tuple[Array, Array | None]:
+        """Return the scores of lanes, and unless the agent is frozen the attention on their notes."""
+        shared, attention = every[0].notebook, not self._task.frozen
+        if all(now.notebook is shared for now in every):
+            return shared.several([now.key for now in every], self._episode + 1, attention=attention)
+        for lane, now in zip(lanes, every, strict=True):
+            if now.borrowed:
+                self._own(now, lane)
+            else:
+                self._shelf.put(now.notebook, lane)
+        keys = {lane: now.key for lane, now in zip(lanes, every, strict=True)}
+        return self._shelf.scores(keys, self._episode + 1, attention=attention)
+
+    def _own(self, now: _Lane, lane: int) -> None:
+        """Let a lane write on a copy, and the task's own notebook stay as it is."""
+        now.notebook.bring_up_to_date(self._episode + 1)  # once, and not in each copy
+        now.notebook = copy.deepcopy(now.notebook) if lane < 0 else self._shelf.copy(now.notebook, lane)
+        now.borrowed = False
 
     def observe(self, reward: float, observation: Any, terminated: bool, truncated: bool, *, lane: int = 0) -> None:
         """Note what the action led to."""
         now, noted = self._lanes[lane], self._reader.shape.noted
         if noted == "answer":
-            self._note(now, now.action, reward)
+            self._note(now, lane, now.action, reward)
         elif noted == "sight":
-            self._note(now, 0, 0.0)
-        now.key = self._keys.key(observation)
+            self._note(now, lane, 0, 0.0)
+        now.key = self._key(observation)
         if noted == "arrival":
-            self._note(now, 0, reward)
+            self._note(now, lane, 0, reward)
 
-    def _note(self, now: _Lane, action: int, reward: float) -> None:
+    def _key(self, observation: Any) -> Array:
+        """Return the key of an observation; those of integers are kept."""
+        if not isinstance(observation, (int, np.integer)):
+            return self._keys.key(observation)
+        number = int(observation)
+        key = self._key_of.get(number)
+        if key is None:
+            if len(self._key_of) >= _KEPT:
+                self._key_of.clear()
+            key = self._key_of[number] = self._keys.key(observation)
+        return key
+
+    def _note(self, now: _Lane, lane: int, action: int, reward: float) -> None:
         if not -LARGEST <= reward <= LARGEST:
             raise EnvironmentFaultError(f"the reward is {reward}: a note holds none beyond {LARGEST:.3g}")
         if now.borrowed:
-            now.notebook.bring_up_to_date(self._episode + 1)  # once, and not in each copy
-            now.notebook, now.borrowed = copy.deepcopy(now.notebook), False
+            self._own(now, lane)
         now.visits.append(now.notebook.note(now.key, action, float(np.float32(reward)), self._episode + 1))
 
     def end_episode(self, return_: float, *, lane: int = 0) -> Experience:
