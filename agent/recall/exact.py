@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -85,21 +85,29 @@ class ExactRetrieval:
 
     def read(self, keys: NDArray[np.float32], worth: Worth) -> list[Recollection]:
         """Attend over the outcomes of each action in exactly these states; a state never met recalls nothing."""
-        row_of = [self._row_of.get(key.tobytes(), -1) for key in keys]
-        rows = np.array(row_of, np.int64)
-        slots = self._index[rows]
+        rows = [self._row_of.get(key.tobytes(), -1) for key in keys]
+        if len(rows) == 1:  # of a place, and not of a list of one: that is faster
+            return [self._nothing(worth) if rows[0] < 0 else Recollection(**self._attended(rows[0], worth))]
+        found = self._attended(np.array(rows, np.int64), worth)
+        return [
+            self._nothing(worth) if row < 0 else Recollection(**{name: each[i] for name, each in found.items()})
+            for i, row in enumerate(rows)
+        ]
+
+    def _attended(self, rows: int | NDArray[np.int64], worth: Worth) -> dict[str, NDArray[Any]]:
+        """Return what a recollection of a row holds, or of each of several."""
+        slots = self._index[rows].copy()
         mass = np.exp(self._scores[rows])
         null = self.null_mass
         total = mass.sum(axis=-1) + null
         weights, null_mass = mass / total[..., None], null / total
-        unknown = self._unknown(worth, self._forgotten[rows])
+        forgotten = self._forgotten[rows]
+        unknown = self._unknown(worth, forgotten) if forgotten.any() else worth.optimism
         values = (weights * self._columns.value[slots]).sum(axis=-1) + null_mass * unknown
-        return [
-            nothing(*self._index.shape[1:], worth)
-            if row < 0
-            else Recollection(values=values[i], null_mass=null_mass[i], slots=slots[i], weights=weights[i])
-            for i, row in enumerate(row_of)
-        ]
+        return {"values": values, "null_mass": null_mass, "slots": slots, "weights": weights}
+
+    def _nothing(self, worth: Worth) -> Recollection:
+        return nothing(*self._index.shape[1:], worth)
 
     def learn(self, worth: Worth, decisions: int) -> None:
         """Sweep some times after a decision, and more often after an episode."""
