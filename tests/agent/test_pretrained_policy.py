@@ -12,14 +12,16 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
-from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorWrapper
 from toy_worlds import Arms, Corridor
 
 import environments  # noqa: F401 - registers them
 from agent import Agent, History, PretrainedPolicy, RetentionPolicy
+from agent.meta.batch import BatchReader
 from agent.meta.checkpoint import save_checkpoint
 from agent.meta.families import FAMILIES
 from agent.meta.network import MetaNetwork
+from agent.policies.protocol import ActsOnLanes
 from retention import EnvironmentFaultError, EpisodicMemory, FeedbackGate, GateConfig, UnsupportedSpaceError
 
 Make = Callable[..., PretrainedPolicy]
@@ -376,6 +378,110 @@ def test_a_huge_reward_that_a_note_holds_is_lived_with(path: Path, make: Make) -
     env = Arms((0.0, 3e38))
     assert play(path, make(), env, 4).returns.max() in (0.0, 3e38)
     play(path, make(), env, 2)
+
+
+# -- all lanes of a vector at once
+
+
+class OneByOne:
+    """Acts as another policy does, and can only be asked for one lane at a time."""
+
+    def __init__(self, inner: PretrainedPolicy) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "act_lanes":
+            raise AttributeError(name)
+        return getattr(self._inner, name)
+
+
+class Heard(VectorWrapper):
+    """Keeps what all lanes were told to do."""
+
+    def __init__(self, env: SyncVectorEnv) -> None:
+        super().__init__(env)
+        self.heard: list[list[int]] = []
+
+    def step(self, actions: Any) -> Any:
+        self.heard.append(actions.tolist())
+        return super().step(actions)
+
+
+def lanes_of(name: str, mode: AutoresetMode, lanes: int = 4) -> SyncVectorEnv:
+    """A vector of one family, each lane another task."""
+    env_id = FAMILIES[name].entry.env_id
+    return SyncVectorEnv([lambda n=n: gymnasium.make(env_id, task=n) for n in range(lanes)], autoreset_mode=mode)
+
+
+@pytest.mark.parametrize("mode", [AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP])
+@pytest.mark.parametrize(
+    ("name", "frozen", "more"),
+    [
+        ("hidden-rule", True, {}),
+        ("hidden-rule", True, {"capacity": 12}),
+        ("hidden-rule", False, {}),
+        ("hidden-rule", False, {"capacity": 12}),
+        ("hidden-rule", False, {"enabled": False}),
+        ("dark-room", True, {}),
+        ("dark-room", False, {}),
+        ("entity-rewrite", True, {}),
+        ("key-door", True, {"enabled": False}),
+    ],
+)
+def test_lanes_are_chosen_for_together_as_one_after_the_other(
+    name: str, frozen: bool, more: dict[str, Any], mode: AutoresetMode, tmp_path: Path, make: Make
+) -> None:
+    told = []
+    for number, wrap in enumerate((lambda policy: policy, OneByOne)):
+        path, policy = tmp_path / f"{number}.db", wrap(make(name, **more))
+        assert isinstance(policy, ActsOnLanes) is (number == 0)
+        play(path, make(name), lanes_of(name, mode), 4, seed=3)
+        env = Heard(lanes_of(name, mode))
+        with opened(path, policy, seed=4, frozen=frozen) as agent:
+            history = agent.run(env, episodes=9)
+            rows = agent.memory.transitions(namespace="alice", task=agent.task)[0]
+            found = [each.utility for each in agent.memory.templates(namespace="alice", limit=1000)]
+        columns = (rows.key, rows.action, rows.reward, rows.count, rows.episode, rows.value)
+        told.append((env.heard, history.returns.tolist(), [each.tolist() for each in columns]))
+        told[-1] += (pytest.approx(found, rel=1e-3, abs=1e-6),) if number else (found,)
+    assert len(told[0][0]) > 5
+    assert told[0] == told[1]
+
+
+def test_where_rounding_might_decide_a_lane_is_asked_alone(tmp_path: Path, make: Make, monkeypatch: Any) -> None:
+    """Two actions whose scores are one number: whatever a read of all lanes says of them, it is the first."""
+    torch.manual_seed(0)
+    network = MetaNetwork(FAMILIES["hidden-rule"].shape)
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.add_(0.3 * torch.randn_like(weight))
+        network.head.weight[1:] = network.head.weight[:1]
+        network.head.bias[:] = torch.tensor([2.0, 2.0, 1.0, 1.0, 1.0])
+    save_checkpoint(network, {"family": "hidden-rule"}, tmp_path / "twins")
+    read = BatchReader.scores
+
+    def shaken(self: Any, *given: Any, **more: Any) -> Any:
+        logits, drawn = read(self, *given, **more)
+        logits[:, 1] += 1e-5
+        return logits, drawn
+
+    monkeypatch.setattr(BatchReader, "scores", shaken)
+    policy = PretrainedPolicy(str(tmp_path / "twins"))
+    with opened(tmp_path / "a.db", policy) as agent:
+        agent.bind(lanes_of("hidden-rule", AutoresetMode.SAME_STEP))
+        for lane in range(4):
+            policy.start_episode(np.int64(lane), np.random.default_rng(0), lane=lane)
+        assert policy.act_lanes(range(4)) == [0] * 4
+
+
+def test_a_huge_reward_in_one_lane_is_lived_with_in_all(path: Path, make: Make) -> None:
+    """What it draws is not to be had from a read of all lanes at once."""
+    runs = []
+    for wrap in (lambda policy: policy, OneByOne):
+        env = SyncVectorEnv([lambda n=n: Arms((0.0, 3e38 if n else 1.0)) for n in range(3)])
+        with opened(None, wrap(make()), frozen=True) as agent:
+            runs.append(agent.run(env, episodes=9, task="arms").returns.tolist())
+    assert runs[0] == runs[1]
 
 
 # -- refused
