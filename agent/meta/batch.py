@@ -82,7 +82,7 @@ class BatchReader:
             for i, layer in enumerate(self._layers):
                 likeness = layer.beta * sharper
                 if i:
-                    both = _norm(x, normed) @ layer.query_gate
+                    both = _norm(x, normed).dot(layer.query_gate)
                     query, gate = both[:, :width].reshape(lanes, heads, -1), np.tanh(both[:, width:])
                     gate += 1.0
                     length: Array = np.vecdot(query, query)
@@ -95,13 +95,13 @@ class BatchReader:
                 answer /= total
                 answer = answer.reshape(lanes, -1)
                 answer *= gate
-                x = np.add(x, answer @ layer.output, dtype=np.float32)
-                hidden = _norm(x, normed) @ layer.up
+                x = x + answer.dot(layer.output)
+                hidden = _norm(x, normed).dot(layer.up)
                 bent = np.tanh(hidden)
                 bent += 1.0
                 hidden *= bent
-                x += hidden @ layer.down
-            logits = _norm(x, normed) @ self._head
+                x += hidden.dot(layer.down)
+            logits = _norm(x, normed).dot(self._head)
             if not attention:
                 return logits, None
             weights /= total

@@ -162,11 +162,10 @@ class Notebook:
         if stale:
             rows = np.array(stale)
             age = np.maximum(episode - self._episode[rows], 0)
-            slots = rows + 1
-            keys, values = self._reader.project(
-                [self.noted[row] for row in stale], self._count[rows], age, self._leans[1, slots]
-            )
-            self._keys[:, :, slots], self._values[:, :, slots] = keys, values
+            noted, slots = [self.noted[row] for row in stale], rows + 1
+            both = self._reader.project(noted, self._count[rows], age, self._leans[1, slots])
+            for own, each in zip((self._keys, self._values), both, strict=True):
+                own[:, :, slots] = each.transpose(1, 2, 0, 3)
         np.log1p(self._rank[: self.size], out=self._leans[0, 1 : self.size + 1])
         self.is_up_to_date(episode)
 
@@ -210,9 +209,8 @@ class Notebook:
     def copied_to(self, pages: Pages) -> Notebook:
         """Return a copy of the notes that lies on other pages; the weights are shared."""
         twin = copy.copy(self)
-        for name, value in vars(self).items():
-            if isinstance(value, (dict, list, set)):
-                setattr(twin, name, value.copy())
+        for name in ("_identity", "_row_of", "_number_of", "noted", "_stale"):
+            setattr(twin, name, getattr(self, name).copy())
         twin.move_to(pages)
         return twin
 

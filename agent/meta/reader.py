@@ -119,16 +119,16 @@ class Reader:
             felt: the reward, by :func:`felt`, ``[slots]``.
 
         Returns:
-            Keys of length 1 and values, each ``[layers, heads, slots, dim]``.
+            Keys of length 1 and values, each ``[slots, layers, heads, dim]``.
         """
         shape = self.shape
         rows = np.array(noted)
         rows += self._ages.take(age, 0, mode="clip")
         rows += self._counts.take(count - 1, 0, mode="clip")
         rows += felt[:, None] * self._reward
-        both = rows.reshape(len(rows), shape.layers, 2, shape.heads, -1).transpose(2, 1, 3, 0, 4)
-        length = np.sqrt((both[0] * both[0]) @ self._ones + _NO_LENGTH)
-        return both[0] / length[..., None], both[1]
+        both = rows.reshape(len(rows), shape.layers, 2, shape.heads, -1)
+        length = np.sqrt((both * both).dot(self._ones)[:, :, 0] + _NO_LENGTH)
+        return both[:, :, 0] / length[..., None], both[:, :, 1]
 
     def leaning(self, columns: Array) -> Array:
         """Return what each slot's score is beside its likeness, ``[*lead, layers, heads, 1 + slots]``.

@@ -24,15 +24,16 @@ class Shelf:
             reader: projects keys and values.
             lanes: how many there will be; more may come.
         """
-        self._reader, self._lanes = reader, lanes
+        self._reader, self._rows = reader, 0
         self._at: dict[int, Notebook] = {}
-        self._pages, self._rows = blank_pages(reader.shape, 0, lanes), 0
+        self._pages = blank_pages(reader.shape, 0, lanes)
+        self._places: list[Pages] = [{} for _ in range(lanes)]
 
     def copy(self, notebook: Notebook, lane: int) -> Notebook:
         """Return a copy of a notebook that lies in a lane's place, and who lay there before must not be used again."""
         self._at.pop(lane, None)
         self._make_room(notebook.rows, lane)
-        twin = self._at[lane] = notebook.copied_to(self._place(lane))
+        twin = self._at[lane] = notebook.copied_to(self._places[lane])
         return twin
 
     def put(self, notebook: Notebook, lane: int) -> None:
@@ -41,7 +42,7 @@ class Shelf:
             return
         self._at.pop(lane, None)
         self._make_room(notebook.rows, lane)
-        notebook.move_to(self._place(lane))
+        notebook.move_to(self._places[lane])
         self._at[lane] = notebook
 
     def scores(self, keys: Mapping[int, Array], episode: int, *, attention: bool) -> tuple[Array, Array | None]:
@@ -81,7 +82,7 @@ class Shelf:
             slot, age = note + 1, np.maximum(episode - pages["_episode"][place, note], 0)
             both = self._reader.project(noted, pages["_count"][place, note], age, pages["_leans"][place, 1, slot])
             for name, each in zip(("_keys", "_values"), both, strict=True):
-                pages[name][place, :, :, slot] = each.transpose(2, 0, 1, 3)
+                pages[name][place, :, :, slot] = each
         leans = pages["_leans"][: len(sizes), :, :slots]
         np.log1p(pages["_rank"][: len(sizes), : slots - 1], out=leans[:, 0, 1:])
         for lane in lanes:
@@ -92,15 +93,13 @@ class Shelf:
                 leaning[lane, :, :, size + 1 :] = -np.inf
         return leaning
 
-    def _place(self, lane: int) -> Pages:
-        return {name: each[lane] for name, each in self._pages.items()}
-
     def _make_room(self, rows: int, lane: int) -> None:
         """Let there be a place for a lane, and room for so many rows in each; a notebook may have outgrown its own."""
-        rows = max([rows, self._rows, *(each.rows for each in self._at.values())])
-        if rows == self._rows and lane < self._lanes:
+        if rows <= self._rows and lane < len(self._places):
             return
-        self._lanes, self._rows = max(self._lanes, lane + 1), rows
-        self._pages = blank_pages(self._reader.shape, rows, self._lanes)
+        self._rows = max([rows, self._rows, *(each.rows for each in self._at.values())])
+        lanes = max(len(self._places), lane + 1)
+        self._pages = blank_pages(self._reader.shape, self._rows, lanes)
+        self._places = [{name: each[place] for name, each in self._pages.items()} for place in range(lanes)]
         for place, notebook in self._at.items():
-            notebook.move_to(self._place(place))
+            notebook.move_to(self._places[place])

@@ -118,16 +118,20 @@ def _cart_pole(folder: Path, steps: int, episodes: int) -> list[Loop]:
 
 
 def _vector(env_id: str, ours: str, policy: str, taught: Path, steps: int, episodes: int) -> list[Loop]:
-    """Return the loops in a vector, with a frozen agent that reads what is taught already."""
+    """Return the loops in a vector, with a frozen agent that reads what is taught already and one that learns."""
     name = f"{env_id} x {LANES}"
     vector = SyncVectorEnv([lambda: gymnasium.make(env_id)] * LANES, autoreset_mode=AutoresetMode.SAME_STEP)
 
     def frozen() -> float:
         return agent_loop(vector, make_policy(policy), episodes=episodes, path=taught, frozen=True)
 
+    def learning() -> float:
+        return agent_loop(vector, make_policy(policy), episodes=episodes)
+
     return [
         Loop(name="bare", environment=name, turn=lambda: bare_vector(vector, steps=steps)),
         Loop(name=ours, environment=name, turn=frozen),
+        Loop(name=f"{policy}, learning", environment=name, turn=learning),
         *_peers(env_id, name, lambda act: predict_vector(vector, act(LANES), steps=1 + steps // 10)),
     ]
 

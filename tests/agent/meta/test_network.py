@@ -107,12 +107,12 @@ def test_the_reader_computes_what_the_network_computes(name: str, slots: int, se
         wanted = network(padded(notes, 3), parts_of(network.shape, asked))[0].numpy()
     reader = Reader(network)
     dim = network.shape.width // network.shape.heads
-    k = v = np.zeros((network.shape.layers, network.shape.heads, 0, dim), np.float32)
+    k = v = np.zeros((0, network.shape.layers, network.shape.heads, dim), np.float32)
     if slots:
-        u = np.array([reader.noted(key, int(a)) for key, a in zip(keys, notes.action[0], strict=True)])
+        u = [reader.noted(key, int(a)) for key, a in zip(keys, notes.action[0], strict=True)]
         count, age = (column[0].numpy().astype(np.int64) for column in (notes.count, notes.age))
         k, v = reader.project(u, count, age, notes.reward[0].numpy())
-    k, v = (np.pad(each, ((0, 0), (0, 0), (1, 0), (0, 0))) for each in (k, v))  # the null slot
+    k, v = (np.pad(each.transpose(1, 2, 0, 3), ((0, 0), (0, 0), (1, 0), (0, 0))) for each in (k, v))  # the null slot
     for key, scores in zip(asked, wanted, strict=True):
         rank = notes.rank[0].numpy().astype(np.float32)
         leans = np.zeros((3, 1 + slots), np.float32)

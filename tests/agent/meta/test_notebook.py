@@ -89,7 +89,8 @@ class Naive:
         if not u:
             return {None: Notebook(READER).scores(key_of(symbol), 1)[0]}
         k, v = (
-            np.pad(each, ((0, 0), (0, 0), (1, 0), (0, 0))) for each in READER.project(np.array(u), count, age, reward)
+            np.pad(each.transpose(1, 2, 0, 3), ((0, 0), (0, 0), (1, 0), (0, 0)))
+            for each in READER.project(u, count, age, reward)
         )
         rank = np.array([sum(o.order > row.order for o in self.rows) for row in self.rows], np.float32)
         logits, drawn = READER.scores(READER.asked(key_of(symbol)), k, v, READER.leaning(leans(rank, reward)))

@@ -65,6 +65,7 @@ def test_a_short_measurement_times_every_loop(monkeypatch):
         ("recall, learning", "CartPole-v1"),
         ("bare", "CartPole-v1 x 8"),
         ("recall, frozen, 64 templates", "CartPole-v1 x 8"),
+        ("recall, learning", "CartPole-v1 x 8"),
         ("bare", "FrozenLake-v1"),
         ("recall, learning", "FrozenLake-v1"),
     ]
