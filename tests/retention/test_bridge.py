@@ -60,7 +60,7 @@ def test_there_and_back(layer, n):
 def test_the_slots_are_ready_to_read_and_to_write(layer):
     given = rows()
     state = slots_from_templates(given, layer, capacity=4)
-    held = torch.zeros(1, 4, 4)  # as many rows as there are slots: another number may round otherwise on some processors
+    held = torch.zeros(1, 4, 4)  # a row for each slot: on some processors another number of rows rounds otherwise
     held[0, :3] = torch.from_numpy(given.key)
     k, v = layer.form.project(held)
     assert torch.equal(state.k[:, :, :3], k[:, :, :3])
