@@ -19,7 +19,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 ALL_PAGES = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
 
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-INSTALLING = re.compile(r"(python3 -m venv|pip install|\. \.venv/|pytest$)")
+INSTALLING = re.compile(r"(python3 -m venv|pip install|\. \.venv/|pytest( -n auto)?$)")
 
 
 class Block(NamedTuple):
@@ -88,7 +88,7 @@ def test_the_readme_has_the_two_commands_that_ci_runs() -> None:
     marked = dict(re.findall(r"^<!-- ci: (\w+) -->\n```console\n\$ (.*)$", text, re.MULTILINE))
     assert set(marked) == {"first", "tests"}
     assert "holdfast run" in marked["first"]
-    assert marked["tests"].endswith("&& pytest")
+    assert marked["tests"].endswith("&& pytest -n auto")
     for command in marked.values():
         assert "pip install -c constraints.txt -e " in command
 
