@@ -120,9 +120,7 @@ class LocalChat(BaseChatModel):
     ) -> Iterator[ChatGenerationChunk]:
         known = {name: kwargs.pop(name, getattr(self, name)) for name in ("max_tokens", "temperature", "seed")}
         if kwargs.pop("tools", None) or kwargs.pop("functions", None):
-            raise NotImplementedError(
-                f"{self.local.name} is too small to call tools; see docs/chat.md for what it does"
-            )
+            raise ValueError(f"{self.local.name} is too small to call tools; see docs/chat.md for what it does")
         prompt = self.prompt(messages)
         decoder = Decoder(self.local, stop=stop or self.stop or [], **known)
         for text in decoder.texts(prompt):

@@ -12,10 +12,12 @@ import pytest
 from gymnasium import spaces
 from gymnasium.utils.env_checker import check_env
 
-import environments  # noqa: F401 - registers holdfast/HiddenApi-v0
+import environments
 from agent import Agent, NumberedCandidates, make_policy, task_name
 from agent.candidates import by_number
 from retention import EnvironmentFaultError, HoldfastError, UnsupportedSpaceError
+
+environments.register()
 
 
 class Echo(gymnasium.Env[str, str]):

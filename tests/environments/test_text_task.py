@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import environments  # noqa: F401 - registers them
+import environments
 from environments.text_task import ACTION_LENGTH, CHARACTERS, readable
+
+environments.register()
 
 IDS = ["holdfast/HiddenApi-v0", "holdfast/HiddenSchema-v0", "holdfast/ToldFacts-v0"]
 HOSTILE = [

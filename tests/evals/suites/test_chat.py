@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import gymnasium
 import numpy as np
 import pytest
 from langchain_core.language_models import BaseChatModel
@@ -22,9 +21,6 @@ from retention import FunctionEncoder, MissingExtraError
 
 SUITE = chat.SUITE
 environments.register()
-has_api = pytest.mark.skipif(
-    SUITE.tasks[chat.API]["env"] not in gymnasium.registry, reason=f"{SUITE.tasks[chat.API]['env']} is not registered"
-)
 
 
 class Copyist(BaseChatModel):
@@ -106,7 +102,6 @@ def test_facts_are_asked_with_their_own_memory_another_one_and_none(tmp_path, to
     assert max(shares["wiped"]["right"]["1"], shares["foreign"]["right"]["1"]) < 0.5
 
 
-@has_api
 def test_errands_are_done_with_the_memory_of_the_same_world_alone(tmp_path, told):
     shares = {}
     for arm in SUITE.arms:
