@@ -12,6 +12,7 @@ from .errors import MissingExtraError as MissingExtraError
 from .errors import NewerFileError as NewerFileError
 from .errors import NotFoundError as NotFoundError
 from .errors import SlotFileError as SlotFileError
+from .errors import UnsupportedModelError as UnsupportedModelError
 from .errors import UnsupportedSpaceError as UnsupportedSpaceError
 from .index.choose import choose_tier as choose_tier
 from .index.choose import new_table as new_table
@@ -20,6 +21,14 @@ from .index.scan import ScanTable as ScanTable
 from .index.table import VectorTable as VectorTable
 from .index.trained import TrainedConfig as TrainedConfig
 from .index.trained import TrainedTable as TrainedTable
+from .layer.adapter import AdapterConfig as AdapterConfig
+from .layer.adapter import FactAdapter as FactAdapter
+from .layer.adapter_file import load_adapter as load_adapter
+from .layer.adapter_file import rounded_adapter as rounded_adapter
+from .layer.adapter_file import save_adapter as save_adapter
+from .layer.attach import Handle as Handle
+from .layer.attach import attach as attach
+from .layer.attach import config_for as config_for
 from .layer.block import BlockConfig as BlockConfig
 from .layer.block import RetentionBlock as RetentionBlock
 from .layer.config import RetentionConfig as RetentionConfig
@@ -30,11 +39,14 @@ from .layer.evict import FirstInFirstOut as FirstInFirstOut
 from .layer.evict import LeastRecentlyUsed as LeastRecentlyUsed
 from .layer.evict import LeastUseful as LeastUseful
 from .layer.evict import RandomEviction as RandomEviction
+from .layer.fact_slots import FactSlots as FactSlots
 from .layer.files import load_layer as load_layer
 from .layer.files import load_slots as load_slots
 from .layer.files import load_transformer as load_transformer
 from .layer.files import save_model as save_model
 from .layer.files import save_slots as save_slots
+from .layer.frozen_read import TokenRecall as TokenRecall
+from .layer.frozen_read import Trace as Trace
 from .layer.index import IndexConfig as IndexConfig
 from .layer.index import SlotIndex as SlotIndex
 from .layer.index import exact_top as exact_top
@@ -110,6 +122,7 @@ from .tools.retriever import MemoryRetriever as MemoryRetriever
 from .tools.vector_store import MemoryVectorStore as MemoryVectorStore
 
 __all__ = [
+    "AdapterConfig",
     "AppendWrite",
     "BlendWrite",
     "BlockConfig",
@@ -127,6 +140,8 @@ __all__ = [
     "EpisodicMemory",
     "Eviction",
     "Exported",
+    "FactAdapter",
+    "FactSlots",
     "Feedback",
     "FeedbackGate",
     "Finding",
@@ -137,6 +152,7 @@ __all__ = [
     "Gate",
     "GateConfig",
     "Guard",
+    "Handle",
     "Hit",
     "HoldfastError",
     "Imported",
@@ -189,24 +205,30 @@ __all__ = [
     "Template",
     "TemplateDraft",
     "TemplateRows",
+    "TokenRecall",
     "ToolConfig",
+    "Trace",
     "TrainedConfig",
     "TrainedTable",
     "TransformerConfig",
     "Transitions",
     "Trimmed",
+    "UnsupportedModelError",
     "UnsupportedSpaceError",
     "VectorTable",
     "WriteInfo",
     "WriteReport",
     "WriteRule",
+    "attach",
     "attend",
     "choose_tier",
+    "config_for",
     "default_encoder",
     "diagnose",
     "distance_scores",
     "exact_top",
     "langchain_tools",
+    "load_adapter",
     "load_layer",
     "load_slots",
     "load_transformer",
@@ -215,6 +237,8 @@ __all__ = [
     "paper_read",
     "quoted",
     "read_sealed",
+    "rounded_adapter",
+    "save_adapter",
     "save_model",
     "save_slots",
     "slots_from_templates",

@@ -9,6 +9,7 @@
     │   └── EncoderMismatchError  its texts have vectors of another encoder
     ├── NotFoundError          no such episode, template, namespace or suite
     ├── SlotFileError          the file of a slot state or of a layer does not fit
+    ├── UnsupportedModelError  a language model that no adapter can be attached to
     ├── UnsupportedSpaceError  a gymnasium space that the policy cannot serve
     ├── EnvironmentFaultError  an environment is unknown, raised, or sent a value that is not finite
     └── MissingExtraError      an optional dependency is not installed
@@ -54,6 +55,10 @@ class NotFoundError(HoldfastError):
 
 class SlotFileError(HoldfastError):
     """The file of a slot state or of a layer is foreign, newer, damaged or of other widths."""
+
+
+class UnsupportedModelError(HoldfastError):
+    """A language model that no adapter can be attached to."""
 
 
 class UnsupportedSpaceError(HoldfastError):
