@@ -21,8 +21,8 @@ from .index.scan import ScanTable as ScanTable
 from .index.table import VectorTable as VectorTable
 from .index.trained import TrainedConfig as TrainedConfig
 from .index.trained import TrainedTable as TrainedTable
-from .layer.adapter import AdapterConfig as AdapterConfig
 from .layer.adapter import FactAdapter as FactAdapter
+from .layer.adapter_config import AdapterConfig as AdapterConfig
 from .layer.adapter_file import load_adapter as load_adapter
 from .layer.adapter_file import rounded_adapter as rounded_adapter
 from .layer.adapter_file import save_adapter as save_adapter

@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
+from .adapter_config import AdapterConfig
+from .fact_pool import FactPool, heads_apart, rotation
 from .fact_slots import FactSlots
 from .read import null_softmax
 
@@ -30,83 +31,6 @@ _FACT_TEMPERATURE, _TOKEN_TEMPERATURE, _NULL = 24.0, 10.0, 20.0  # at first
 _NO_SCORE = -1e9
 _SHRINKAGE = 0.05
 _KEPT_SLOTS = 64  # of those that were scored, how many are summed up
-
-
-@dataclass(frozen=True, kw_only=True)
-class AdapterConfig:
-    """What an adapter is made of.
-
-    Attributes:
-        width: of the model's residual stream.
-        pool_layer: the decoder layer whose states keys of facts are pooled from, counted from 0.
-        key_layers: those whose states keys of slots are made from; the last one is the model's last.
-        token_heads: heads of the keys of slots.
-        token_dim: width of such a head.
-        fact_heads: heads of the keys of facts: what a fact is about, as who and what of them.
-        fact_dim: width of such a head.
-        top_facts: how many facts a position reads, those whose keys fit best, in use; while training all are.
-        floor: the share of the attention that facts must draw in use; a position where the null slot leaves them less
-            is left to the model, bit for bit.
-    """
-
-    width: int
-    pool_layer: int
-    key_layers: tuple[int, ...]
-    token_heads: int = 2
-    token_dim: int = 128
-    fact_heads: int = 4
-    fact_dim: int = 96
-    top_facts: int = 32
-    floor: float = 0.5
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "key_layers", tuple(self.key_layers))
-        for name in ("width", "token_heads", "token_dim", "fact_heads", "fact_dim", "top_facts"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)!r}")
-        if not self.key_layers or list(self.key_layers) != sorted(set(self.key_layers)):
-            raise ValueError(f"key_layers must rise, and name at least one layer, got {self.key_layers!r}")
-        if self.pool_layer < 0 or self.key_layers[0] < 0:
-            raise ValueError(f"layers are counted from 0, got {self.pool_layer!r} and {self.key_layers!r}")
-        if not 0 <= self.floor < 1:
-            raise ValueError(f"floor must lie in [0, 1), got {self.floor!r}")
-
-    @property
-    def layers(self) -> tuple[int, ...]:
-        """The decoder layers whose states are looked at, rising."""
-        return tuple(sorted({self.pool_layer, *self.key_layers}))
-
-
-class FactPool(nn.Module):
-    """Pools the states of a text into a few unit vectors, by a learned attention for each."""
-
-    def __init__(self, config: AdapterConfig, generator: torch.Generator) -> None:
-        super().__init__()
-        self.heads, self.dim = config.fact_heads, config.fact_dim
-        self.value = nn.Linear(config.width, self.heads * self.dim, bias=False)
-        self.score = nn.Linear(config.width, self.heads)
-        with torch.no_grad():
-            self.value.weight.copy_(rotation(self.heads * self.dim, config.width, generator))
-            self.score.weight.normal_(std=0.02, generator=generator)
-            self.score.bias.zero_()
-
-    def brought(
-        self, states: Float[Tensor, "*lead width"]
-    ) -> tuple[Float[Tensor, "*lead heads"], Float[Tensor, "*lead fact_width"]]:
-        """Return what each token brings to the pool: how much it counts for each head, and its vector."""
-        return self.score(states), self.value(states)
-
-    def forward(
-        self,
-        scores: Float[Tensor, "n tokens heads"],
-        values: Float[Tensor, "n tokens fact_width"],
-        mask: Bool[Tensor, "n tokens"],
-    ) -> Float[Tensor, "n fact_width"]:
-        """Pool those tokens that ``mask`` tells; where it tells none, the vector is zero and fits nothing."""
-        weights = scores.masked_fill(~mask[..., None], _NO_SCORE).softmax(dim=1)
-        split = heads_apart(values, self.heads)
-        pooled = F.normalize(torch.einsum("nth,nthd->nhd", weights, split), dim=-1)
-        return (pooled * mask.any(dim=1)[:, None, None]).flatten(1)
 
 
 class FactAdapter(nn.Module):
@@ -324,20 +248,6 @@ class FactAdapter(nn.Module):
         return (states.to(self.mean.dtype) - self.mean[at]) @ self.whiten[at]
 
 
-def heads_apart(rows: Float[Tensor, "*lead all"], heads: int) -> Float[Tensor, "*lead {heads} dim"]:
-    """Return rows split into heads."""
-    return rows.reshape(*rows.shape[:-1], heads, rows.shape[-1] // heads)
-
-
 def unit_scale(rows: Float[Tensor, "*lead width"]) -> Float[Tensor, "*lead width"]:
     """Return rows scaled to a root mean square of 1."""
     return F.rms_norm(rows.float(), rows.shape[-1:])
-
-
-def rotation(rows: int, width: int, generator: torch.Generator) -> Float[Tensor, "{rows} {width}"]:
-    """Draw rows at right angles, each of length 1; where there are more than their width, several rotations."""
-    parts: list[Tensor] = []
-    while len(parts) * width < rows:
-        square = torch.randn(width, width, generator=generator, dtype=torch.float64)
-        parts.append(torch.linalg.qr(square).Q.float())
-    return torch.cat(parts)[:rows]

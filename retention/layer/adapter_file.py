@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from ..errors import SlotFileError
-from .adapter import AdapterConfig, FactAdapter
+from .adapter import FactAdapter
+from .adapter_config import AdapterConfig
 from .sealed import match, read_sealed, write_sealed
 
 _KIND = "an adapter"

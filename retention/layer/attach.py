@@ -17,7 +17,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..errors import HoldfastError, UnsupportedModelError
-from .adapter import AdapterConfig, FactAdapter
+from .adapter import FactAdapter
+from .adapter_config import AdapterConfig
 from .adapter_file import save_adapter
 from .fact_slots import FactSlots
 from .frozen_base import base_fingerprint, decoder_layers, output_embeddings, text_config

@@ -211,10 +211,11 @@ class Hooks:
         if len(cache.layers) == place:
             cache.layers.append(_new_layer())
         kept_values, kept_scores = cache.layers[place].update(values[:, None], scores[:, None])
-        if kept_values.shape[2] != int(cache.get_seq_length()):
+        with_memory, there = kept_values.shape[2], int(cache.get_seq_length())
+        if with_memory != there:
             raise HoldfastError(
-                f"{kept_values.shape[2]} of {int(cache.get_seq_length())} tokens in the cache were read with the memory: "
-                "begin with the prompt again, inside the block that reads"
+                f"of the {there} tokens in the cache {with_memory} were read with the memory: begin with the "
+                "prompt again, inside the block that reads"
             )
         return kept_scores[:, 0], kept_values[:, 0]
 
