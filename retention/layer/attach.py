@@ -27,7 +27,7 @@ from .frozen_read import Hooks, Trace
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-_POOL_DEPTH, _KEY_DEPTHS = 0.4, (0.4, 0.67, 1.0)
+_POOL_DEPTH, _KEY_DEPTHS = 0.4, (0.4, 0.7, 1.0)
 _BATCH = 32  # texts that are read at the same time
 _ATTACHED: WeakSet[PreTrainedModel] = WeakSet()
 
