@@ -212,10 +212,11 @@ class FactAdapter(nn.Module):
             mass = mass.new_zeros(count, len(facts)).scatter(1, chosen, mass)
         gated = weights * torch.sigmoid(self.gate(seen))[..., None]
         if every:
-            mixed = torch.einsum("nhs,sw->nhw", gated, unit_scale(embeddings[facts.token.flatten().clamp(min=0)]))
+            values = unit_scale(embeddings[facts.token.flatten().clamp(min=0)].to(gated.dtype))
+            mixed = torch.einsum("nhs,sw->nhw", gated, values)
         else:
             mixed = self._mixed(gated, facts, chosen, embeddings)
-        rms = states[:, -1].detach().square().mean(dim=-1, keepdim=True).sqrt()
+        rms = states[:, -1].detach().to(gated.dtype).square().mean(dim=-1, keepdim=True).sqrt()
         read = rms * (mixed * self.scale).sum(dim=1)
         if not every:
             read = read.masked_fill((1 - null.mean(dim=1) <= config.floor)[:, None], 0.0)
@@ -250,4 +251,4 @@ class FactAdapter(nn.Module):
 
 def unit_scale(rows: Float[Tensor, "*lead width"]) -> Float[Tensor, "*lead width"]:
     """Return rows scaled to a root mean square of 1."""
-    return F.rms_norm(rows.float(), rows.shape[-1:])
+    return F.rms_norm(rows, rows.shape[-1:])

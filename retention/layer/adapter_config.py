@@ -33,7 +33,6 @@ class AdapterConfig:
     floor: float = 0.5
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "key_layers", tuple(self.key_layers))
         for name in ("width", "token_heads", "token_dim", "fact_heads", "fact_dim", "top_facts"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)!r}")

@@ -37,7 +37,7 @@ def load_adapter(path: str | os.PathLike[str]) -> FactAdapter:
     header, tensors = read_sealed(path, _KIND)
     try:
         said: dict[str, Any] = header["config"]
-        adapter = FactAdapter(AdapterConfig(**said))
+        adapter = FactAdapter(AdapterConfig(**{**said, "key_layers": tuple(said["key_layers"])}))
         base = header["base"]
         if base is not None and not isinstance(base, str):
             raise TypeError(f"wanted the fingerprint of a model, got {base!r}")

@@ -19,11 +19,10 @@ class FactPool(nn.Module):
         super().__init__()
         self.heads, self.dim = config.fact_heads, config.fact_dim
         self.value = nn.Linear(config.width, self.heads * self.dim, bias=False)
-        self.score = nn.Linear(config.width, self.heads)
+        self.score = nn.Linear(config.width, self.heads, bias=False)
         with torch.no_grad():
             self.value.weight.copy_(rotation(self.heads * self.dim, config.width, generator))
             self.score.weight.normal_(std=0.02, generator=generator)
-            self.score.bias.zero_()
 
     def brought(
         self, states: Float[Tensor, "*lead width"]
