@@ -246,7 +246,8 @@ class FactAdapter(nn.Module):
         return white[config.pool_layer], torch.cat([white[layer] for layer in config.key_layers], dim=-1)
 
     def _white(self, states: Float[Tensor, "*lead width"], at: int) -> Float[Tensor, "*lead width"]:
-        return (states.to(self.mean.dtype) - self.mean[at]) @ self.whiten[at]
+        white = (states.to(self.mean.dtype) - self.mean[at]) @ self.whiten[at]
+        return F.dropout(white, self.config.dropout, self.training)
 
 
 def unit_scale(rows: Float[Tensor, "*lead width"]) -> Float[Tensor, "*lead width"]:

@@ -20,6 +20,8 @@ class AdapterConfig:
         top_facts: how many facts a position reads, those whose keys fit best, in use; while training all are.
         floor: the share of the attention that facts must draw in use; a position where the null slot leaves them less
             is left to the model, bit for bit.
+        dropout: the share of whitened states that training hides, anew at each use: without it the names and values of
+            training are learned by heart.
     """
 
     width: int
@@ -30,7 +32,8 @@ class AdapterConfig:
     fact_heads: int = 4
     fact_dim: int = 96
     top_facts: int = 32
-    floor: float = 0.5
+    floor: float = 0.1
+    dropout: float = 0.3
 
     def __post_init__(self) -> None:
         for name in ("width", "token_heads", "token_dim", "fact_heads", "fact_dim", "top_facts"):
@@ -40,8 +43,9 @@ class AdapterConfig:
             raise ValueError(f"key_layers must rise, and name at least one layer, got {self.key_layers!r}")
         if self.pool_layer < 0 or self.key_layers[0] < 0:
             raise ValueError(f"layers are counted from 0, got {self.pool_layer!r} and {self.key_layers!r}")
-        if not 0 <= self.floor < 1:
-            raise ValueError(f"floor must lie in [0, 1), got {self.floor!r}")
+        for name in ("floor", "dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} must lie in [0, 1), got {getattr(self, name)!r}")
 
     @property
     def layers(self) -> tuple[int, ...]:

@@ -57,8 +57,8 @@ def attach(
 ) -> Handle:
     """Attach an adapter to a frozen causal language model.
 
-    Nothing of the model changes but for the hooks; with an adapter that is not trained, with an empty memory, and where
-    nothing is being read, its logits are bit-equal to those without.
+    The adapter is set to evaluation mode. Nothing of the model changes but for the hooks; with an adapter that is not
+    trained, with an empty memory, and where nothing is being read, its logits are bit-equal to those without.
 
     Args:
         model: a decoder-only causal model of transformers, on one device.
@@ -99,7 +99,7 @@ def attach(
     if model in _ATTACHED:
         raise HoldfastError("an adapter is attached to this model already: detach that one first")
     adapter.base = base
-    return Handle(model, adapter.to(output_embeddings(model).device), tokenizer)
+    return Handle(model, adapter.to(output_embeddings(model).device).eval(), tokenizer)
 
 
 @final

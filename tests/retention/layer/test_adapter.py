@@ -12,7 +12,15 @@ from retention import AdapterConfig, FactAdapter, SlotFileError, load_adapter, r
 from retention.layer.fact_pool import rotation
 
 CONFIG = AdapterConfig(
-    width=8, pool_layer=1, key_layers=(1, 3), token_heads=2, token_dim=4, fact_heads=2, fact_dim=3, top_facts=3
+    width=8,
+    pool_layer=1,
+    key_layers=(1, 3),
+    token_heads=2,
+    token_dim=4,
+    fact_heads=2,
+    fact_dim=3,
+    top_facts=3,
+    floor=0.5,
 )
 VOCABULARY = 20
 
@@ -25,7 +33,7 @@ def generator() -> torch.Generator:
 @pytest.fixture
 def adapter(generator) -> FactAdapter:
     """One whose every weight is drawn, as if it had been trained."""
-    made = FactAdapter(CONFIG, seed=1).double()
+    made = FactAdapter(CONFIG, seed=1).double().eval()
     with torch.no_grad():
         for parameter in made.parameters():
             parameter.copy_(torch.randn(parameter.shape, generator=generator, dtype=torch.float64) * 0.3)
@@ -110,6 +118,18 @@ def test_in_use_the_facts_that_fit_best_are_read_and_below_the_floor_nothing(ada
 
 
 @torch.no_grad()
+def test_training_hides_a_share_of_the_states_and_use_does_not(adapter, generator):
+    text = texts(generator)
+    still, again = adapter.write(*text), adapter.write(*text)
+    assert torch.equal(still.key, again.key)
+    adapter.train()
+    one, two = adapter.write(*text), adapter.write(*text)
+    assert not torch.equal(one.slot_key, two.slot_key)
+    adapter.config = replace(CONFIG, dropout=0.0)
+    assert torch.equal(adapter.write(*text).key, still.key)
+
+
+@torch.no_grad()
 def test_a_position_reads_only_what_it_may(adapter, generator):
     facts = adapter.write(*texts(generator))
     states, asked, embeddings = asking(adapter, generator)
@@ -171,7 +191,7 @@ def test_whitened_states_have_a_covariance_of_one_shrunk(generator):
 
 @torch.no_grad()
 def test_a_new_adapter_adds_nothing_and_finds_what_is_like_it(generator):
-    adapter = FactAdapter(replace(CONFIG, fact_dim=4))
+    adapter = FactAdapter(replace(CONFIG, fact_dim=4)).eval()
     adapter.set_statistics(torch.randn(500, 2, 8, generator=generator))
     states, tokens, mask = (each.float() if each.is_floating_point() else each for each in texts(generator))
     facts = adapter.write(states, tokens, mask)
@@ -216,6 +236,7 @@ def test_a_file_that_is_no_adapter_is_refused(adapter, tmp_path):
         ({"key_layers": ()}, "key_layers must rise"),
         ({"pool_layer": -1}, "layers are counted from 0"),
         ({"floor": 1.0}, r"floor must lie in \[0, 1\)"),
+        ({"dropout": 1.0}, r"dropout must lie in \[0, 1\)"),
     ],
 )
 def test_a_config_that_cannot_be_is_refused(change, said):
