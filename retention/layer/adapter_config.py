@@ -33,7 +33,7 @@ class AdapterConfig:
     fact_dim: int = 96
     top_facts: int = 32
     floor: float = 0.1
-    dropout: float = 0.3
+    dropout: float = 0.4
 
     def __post_init__(self) -> None:
         for name in ("width", "token_heads", "token_dim", "fact_heads", "fact_dim", "top_facts"):
