@@ -6,10 +6,10 @@ import time
 
 from sqlite_utils import Database
 
-from .credit import advantage
 from .episode_rows import feedback
 from .episodes import AGENT, Feedback, Opinion
 from .gate import EARLIER_LIMIT, FeedbackGate
+from .hearing import gained_by_answer, heard
 from .receipts import credit_receipt, find_receipt
 from .run_rows import outcome as run_outcome
 from .scope import Scope
@@ -40,22 +40,13 @@ def update_outcome(db: Database, scope: Scope, receipt_id: str, said: Opinion, g
         "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (receipt_id, feedback_id) DO NOTHING",
         (receipt_id, said.reward, said.rating, said.source, said.feedback_id, said.reason, time.time()),
     ).rowcount
-    # Each source has one voice, however often it speaks.
-    reward, rating, self_rating = db.conn.execute(
-        "SELECT sum(reward), avg(voice) FILTER (WHERE source <> :agent), avg(voice) FILTER (WHERE source = :agent) "
-        "FROM (SELECT source, sum(reward) AS reward, avg(rating) AS voice FROM receipt_outcomes "
-        "WHERE receipt_id = :receipt GROUP BY source)",
-        {"agent": AGENT, "receipt": receipt_id},
-    ).fetchone()
-    outcome = None if reward is None and rating is None else (reward or 0.0) + (rating or 0.0)
+    query = "SELECT source, reward, rating FROM receipt_outcomes WHERE receipt_id = ? ORDER BY id"
+    all_said = heard(db.conn.execute(query, (receipt_id,)).fetchall())
     earlier = _earlier_outcomes(db, Scope(scope.namespace, task), receipt)
     if fresh:
-        db.conn.execute("UPDATE receipts SET outcome = ? WHERE id = ?", (outcome, receipt))
-        # Ratings alone are compared with the task's earlier ones: a thumb that is always up tells nothing apart.
-        decisive = rating if reward is not None or not earlier else None
-        gained = advantage(outcome or 0.0, [] if outcome is None else earlier, decisive, self_rating)
-        credit_receipt(db, receipt, gained)
-    decision = gate.decide(outcome or 0.0, earlier, None, rating)
+        db.conn.execute("UPDATE receipts SET outcome = ? WHERE id = ?", (all_said.outcome, receipt))
+        credit_receipt(db, receipt, gained_by_answer(all_said, earlier))
+    decision = gate.decide(all_said.outcome or 0.0, earlier, None, all_said.rating)
     return Feedback(
         feedback_id=said.feedback_id, episode_id=None, applied=bool(fresh), gate=decision, receipt_id=receipt_id
     )

@@ -30,10 +30,10 @@ _SELECT = """
 SELECT *,
     (SELECT avg(voice) FROM (SELECT avg(rating) AS voice FROM outcomes
         WHERE outcomes.episode_id = episodes.episode_id AND source <> 'agent' GROUP BY source)) AS rating,
-    (SELECT avg(rating) FROM outcomes WHERE outcomes.episode_id = episodes.episode_id AND source = 'agent')
-        AS self_rating,
-    (SELECT total(reward) FROM outcomes WHERE outcomes.episode_id = episodes.episode_id AND kind = 'feedback')
-        AS late_reward
+    (SELECT avg(ifnull(rating, max(-1.0, min(1.0, reward)))) FROM outcomes
+        WHERE outcomes.episode_id = episodes.episode_id AND kind = 'feedback' AND source = 'agent') AS self_rating,
+    (SELECT total(reward) FROM outcomes
+        WHERE outcomes.episode_id = episodes.episode_id AND kind = 'feedback' AND source <> 'agent') AS late_reward
 FROM episodes WHERE
 """
 

@@ -116,7 +116,7 @@ class EpisodeStore(ABC):
             rating: from -1 (bad) to 1 (good).
             reward: reward that comes late, in the units of the task.
             feedback_id: a name for this feedback; the same one again for the episode changes nothing.
-            source: who says it; what ``"agent"`` says of itself counts for little and decides nothing.
+            source: who says it; what ``"agent"`` says of itself, a reward too, counts for little and decides nothing.
 
         Raises:
             NotFoundError: if the namespace has no such episode.
@@ -146,7 +146,7 @@ class EpisodeStore(ABC):
             rating: from -1 (bad) to 1 (good).
             reward: in the units of the task.
             feedback_id: a name for this feedback; the same one again for the receipt changes nothing.
-            source: who says it; what ``"agent"`` says of itself counts for little and decides nothing.
+            source: who says it; what ``"agent"`` says of itself, a reward too, counts for little and decides nothing.
             reason: why, in words.
 
         Raises:

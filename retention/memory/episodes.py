@@ -88,8 +88,8 @@ class Episode:
         episode_id: its id.
         gate: the gate's decision, with the feedback so far.
         rating: the mean of the users' ratings in [-1, 1]; ``None`` without one.
-        self_rating: the mean of the agent's ratings of itself in [-1, 1]; ``None`` without one.
-        late_reward: the sum of the rewards that came as feedback, in the units of the task.
+        self_rating: the mean of what the agent said of itself in [-1, 1], a reward as a rating; ``None`` without it.
+        late_reward: the sum of the rewards that came as feedback, but from the agent, in the units of the task.
         written: how many templates were new.
         merged: how many rows were visits of templates that were there.
         last_template_id: the template it ended on, if one was written.
@@ -144,7 +144,8 @@ class Opinion:
         rating: from -1 (bad) to 1 (good), if any.
         reward: in the units of the task, if any.
         feedback_id: a name for it; ``""`` to have one made.
-        source: who says it: ``"agent"`` for the agent itself, anything else counts in full.
+        source: who says it: ``"agent"`` for the agent itself, which counts for little, a reward as a rating; anything
+            else counts in full.
         reason: why, in words; kept, and looked at by nothing.
     """
 

@@ -138,7 +138,9 @@ class RunStore(TemplateStore, ABC):
         scope, said = Scope(namespace), checked_opinion(rating, reward, feedback_id, source, reason)
         return self._connections.write(lambda db: run_rows.outcome(db, scope, run_id, said, success, self._gate))
 
-    def judge(self, receipt_id: str, items: Mapping[int, float | None], *, namespace: str) -> list[int]:
+    def judge(
+        self, receipt_id: str, items: Mapping[int, float | None], *, namespace: str, source: str = "user"
+    ) -> list[int]:
         """Say of single templates on a receipt what they had to do with its outcome, and return which were on it.
 
         Args:
@@ -146,13 +148,15 @@ class RunStore(TemplateStore, ABC):
             items: by template id: how much it helped, in spreads, below 0 for harm; ``None`` for one that was not used,
                 which gets no credit then. In place of what was said of it before.
             namespace: whose it is.
+            source: who says it; what ``"agent"`` says counts for 0.2 at most, either way.
 
         Raises:
             NotFoundError: if the namespace has no such receipt.
             ValueError: if a verdict is out of its range, or a template is not on the receipt.
         """
         scope = Scope(namespace)
-        return self._connections.write(lambda db: verdicts.judge(db, scope, receipt_id, items))
+        check_name(source, "source")
+        return self._connections.write(lambda db: verdicts.judge(db, scope, receipt_id, items, source))
 
     def credit_of(self, template_id: int, *, namespace: str) -> list[Credited]:
         """Return what a template was recalled or written for and what that gave it, oldest first.

@@ -9,7 +9,8 @@ from typing import final
 
 from sqlite_utils import Database
 
-from .credit import LIMIT, Evidence, utility
+from .credit import LIMIT, SELF_RATING_LIMIT, Evidence, utility
+from .episodes import AGENT
 from .receipts import credit_receipt, find_receipt
 from .scope import Scope
 
@@ -40,7 +41,9 @@ class Credited:
     created: float
 
 
-def judge(db: Database, scope: Scope, receipt_id: str, items: Mapping[int, float | None]) -> list[int]:
+def judge(
+    db: Database, scope: Scope, receipt_id: str, items: Mapping[int, float | None], source: str = "user"
+) -> list[int]:
     """Keep what is said of single templates on a receipt, and credit it anew; see :meth:`EpisodicMemory.judge`."""
     receipt = find_receipt(db, scope, receipt_id)[0]
     on_it = {
@@ -54,12 +57,13 @@ def judge(db: Database, scope: Scope, receipt_id: str, items: Mapping[int, float
             raise ValueError(f"template {number} was not recalled there; name some of {sorted(on_it)}")
         if verdict is not None and not (math.isfinite(verdict) and abs(verdict) <= LIMIT):
             raise ValueError(f"the verdict on template {number} must lie in [-{LIMIT:g}, {LIMIT:g}], got {verdict!r}")
+    most = SELF_RATING_LIMIT if source == AGENT else LIMIT
     (gained,) = db.conn.execute("SELECT advantage FROM receipts WHERE id = ?", (receipt,)).fetchone()
     credit_receipt(db, receipt, None)
     for number, verdict in items.items():
         db.conn.execute(
             "UPDATE receipt_templates SET exposure = ?, verdict = ? WHERE receipt_id = ? AND template_id = ?",
-            (0.0 if verdict is None else 1.0, verdict or 0.0, receipt, number),
+            (0.0 if verdict is None else 1.0, max(-most, min(most, verdict or 0.0)), receipt, number),
         )
     credit_receipt(db, receipt, gained)
     return sorted(items)

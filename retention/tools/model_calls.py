@@ -214,7 +214,7 @@ class ModelCalls(ABC):
         )
         if done.applied and verdicts:
             said = {number: _VERDICTS[verdict] for number, verdict in verdicts.items()}
-            self.memory.judge(recall_id, said, namespace=caller.namespace)
+            self.memory.judge(recall_id, said, namespace=caller.namespace, source=AGENT)
         after = self._utilities(receipt.exposures, caller.namespace)
         changed = [
             {"id": number, "before": round(before[number], 4), "utility": round(after[number], 4)}
