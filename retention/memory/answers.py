@@ -40,7 +40,7 @@ def update_outcome(db: Database, scope: Scope, receipt_id: str, said: Opinion, g
         "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (receipt_id, feedback_id) DO NOTHING",
         (receipt_id, said.reward, said.rating, said.source, said.feedback_id, said.reason, time.time()),
     ).rowcount
-    query = "SELECT source, reward, rating FROM receipt_outcomes WHERE receipt_id = ? ORDER BY id"
+    query = "SELECT source, reward, rating FROM receipt_outcomes WHERE receipt_id = ? AND void IS NULL ORDER BY id"
     all_said = heard(db.conn.execute(query, (receipt_id,)).fetchall())
     earlier = _earlier_outcomes(db, Scope(scope.namespace, task), receipt)
     if fresh:

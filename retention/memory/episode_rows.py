@@ -26,14 +26,14 @@ from .transitions import Transitions
 
 _NEWEST = 2**63 - 1
 
-_SELECT = """
+_SAID = """
+FROM outcomes WHERE outcomes.episode_id = episodes.episode_id AND kind = 'feedback' AND outcomes.void IS NULL AND
+"""
+_SELECT = f"""
 SELECT *,
-    (SELECT avg(voice) FROM (SELECT avg(rating) AS voice FROM outcomes
-        WHERE outcomes.episode_id = episodes.episode_id AND source <> 'agent' GROUP BY source)) AS rating,
-    (SELECT avg(ifnull(rating, max(-1.0, min(1.0, reward)))) FROM outcomes
-        WHERE outcomes.episode_id = episodes.episode_id AND kind = 'feedback' AND source = 'agent') AS self_rating,
-    (SELECT total(reward) FROM outcomes
-        WHERE outcomes.episode_id = episodes.episode_id AND kind = 'feedback' AND source <> 'agent') AS late_reward
+    (SELECT avg(voice) FROM (SELECT avg(rating) AS voice {_SAID} source <> 'agent' GROUP BY source)) AS rating,
+    (SELECT avg(ifnull(rating, max(-1.0, min(1.0, reward)))) {_SAID} source = 'agent') AS self_rating,
+    (SELECT total(reward) {_SAID} source <> 'agent') AS late_reward
 FROM episodes WHERE
 """
 
@@ -54,7 +54,7 @@ def commit(
     _insert_episode(db, draft, episode_id, decision, fmean(earlier) if earlier else None, now)
     _insert_outcome(db, episode_id, "return", Opinion(reward=draft.return_))
     if there := present(db, draft.namespace, recalled):
-        store_receipt(db, draft.namespace, there, episode_id, draft.task)
+        store_receipt(db, draft.namespace, there, episode_id, draft.task, created=now)
         credit_episode(db, episode_id, advantage(draft.return_, earlier))
     if void_up_to:
         discard(db, scope, void_up_to, revision)
@@ -98,7 +98,8 @@ def reconsider(db: Database, scope: Scope, episode_id: str, gate: FeedbackGate, 
     )
     episode = replace(episode, gate=decision)
     _quarantine_or_free(db, episode, decision, gate, revision)
-    settle(db, episode, went_well(episode, outcome, earlier), revision)
+    well = went_well(episode.rating, episode.success, decision, outcome, earlier)
+    settle(db, episode, well, revision)
     credit_episode(db, episode_id, advantage(outcome, earlier, episode.rating, episode.self_rating))
     return episode
 
@@ -114,12 +115,12 @@ def _outcome_and_earlier(db: Database, episode: Episode) -> tuple[float, list[fl
     return episode.return_ + episode.late_reward, earlier
 
 
-def refuses_texts(episode: Episode, gate: FeedbackGate) -> bool:
-    """Say whether what an episode noted is kept from use.
+def refuses_texts(decision: Gate, rating: float | None, gate: FeedbackGate) -> bool:
+    """Say whether what an episode noted is kept from use, by the decision on it and the rating of its users.
 
     A failed step is evidence, a text is not: where users rate the episode badly, that is enough.
     """
-    return not gate.admits(episode.gate) or (bool(episode.rating) and episode.gate.polarity < 0)
+    return not gate.admits(decision) or (bool(rating) and decision.polarity < 0)
 
 
 def _note_on_last_template(db: Database, episode: Episode, said: Opinion, revision: int) -> None:
@@ -132,7 +133,8 @@ def _note_on_last_template(db: Database, episode: Episode, said: Opinion, revisi
 
 def _quarantine_or_free(db: Database, episode: Episode, decision: Gate, gate: FeedbackGate, revision: int) -> None:
     # What other episodes found too is not this one's to take back.
-    for is_transition, refused in ((True, not gate.admits(decision)), (False, refuses_texts(episode, gate))):
+    texts_refused = refuses_texts(decision, episode.rating, gate)
+    for is_transition, refused in ((True, not gate.admits(decision)), (False, texts_refused)):
         changed = db.conn.execute(
             "UPDATE templates SET status = :status, revision = :revision WHERE first_episode_id = :episode "
             "AND last_episode_id = :episode AND (kind = :transition) = :is_transition AND status <> :status "
@@ -153,9 +155,11 @@ def find(db: Database, scope: Scope, episode_id: str) -> Episode:
     """Return an episode.
 
     Raises:
-        NotFoundError: if the namespace has no such episode.
+        NotFoundError: if the namespace has no such episode, or it was rolled back.
     """
     for row in db.query(f"{_SELECT} {scope.where} AND episode_id = :episode_id", scope.bind(episode_id=episode_id)):
+        if row["void"] is not None:
+            raise NotFoundError(f"episode {episode_id!r} was rolled back, and counts no more; what comes after it does")
         return _episode(row)
     raise NotFoundError(
         f"namespace {scope.namespace!r} has no episode {episode_id!r}; list them with: holdfast memory list"
@@ -164,19 +168,20 @@ def find(db: Database, scope: Scope, episode_id: str) -> Episode:
 
 def select(db: Database, scope: Scope, limit: int | None) -> list[Episode]:
     """Return the episodes of a scope, oldest first; with a limit, the latest so many."""
-    query = f"{_SELECT} {scope.where} ORDER BY id DESC LIMIT :limit"
+    query = f"{_SELECT} {scope.where} AND void IS NULL ORDER BY id DESC LIMIT :limit"
     rows = list(db.query(query, scope.bind(limit=-1 if limit is None else limit)))
     return [_episode(row) for row in reversed(rows)]
 
 
 def count(db: Database, scope: Scope) -> int:
     """Return how many episodes a scope has."""
-    (number,) = db.conn.execute(f"SELECT count(*) FROM episodes WHERE {scope.where}", scope.bind()).fetchone()
-    return int(number)
+    query = f"SELECT count(*) FROM episodes WHERE {scope.where} AND void IS NULL"
+    return int(db.conn.execute(query, scope.bind()).fetchone()[0])
 
 
 def _earlier_returns(db: Database, scope: Scope, before: int) -> list[float]:
-    query = f"SELECT return_ FROM episodes WHERE {scope.where} AND id < :before ORDER BY id DESC LIMIT {EARLIER_LIMIT}"
+    where = f"{scope.where} AND id < :before AND void IS NULL"
+    query = f"SELECT return_ FROM episodes WHERE {where} ORDER BY id DESC LIMIT {EARLIER_LIMIT}"
     return [float(row[0]) for row in reversed(db.conn.execute(query, scope.bind(before=before)).fetchall())]
 
 
@@ -215,5 +220,5 @@ def _insert_outcome(db: Database, episode_id: str, kind: str, said: Opinion) -> 
 def _episode(row: dict[str, Any]) -> Episode:
     gate = Gate(polarity=row.pop("polarity"), weight=row.pop("weight"))
     success = row.pop("success")
-    del row["id"], row["baseline"]
+    del row["id"], row["baseline"], row["void"]
     return Episode(gate=gate, success=None if success is None else bool(success), **row)

@@ -109,6 +109,7 @@ def forget_namespace(db: Database, namespace: str) -> Forgotten:
         "settings": where,
         "removals": where,
         "sources": where,
+        "rollbacks": where,
     }
 
     def counts() -> dict[str, int]:

@@ -204,6 +204,13 @@ class _Taking:
         )
         return bool(taken.rowcount)
 
+    def _take_rollbacks(self, row: dict[str, Any]) -> bool:
+        check_name(row["namespace"], "namespace")
+        if self.number("rollbacks", namespace=row["namespace"], created=row["created"]) is not None:
+            return False
+        self.insert("rollbacks", self._renumbered(row))
+        return True
+
     def finish(self) -> None:
         for episode_id, template_id in self.ended_on.items():
             self._same_owner(self.owners["episodes", episode_id], "templates", template_id)

@@ -10,6 +10,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from .episodes import Episode
+from .gate import Gate
 from .removals import announce
 from .runs import Note, NoteRule, has_earned_use
 from .scope import Scope
@@ -34,7 +35,7 @@ def insert(db: Database, scope: Scope, run_id: str, template_id: int, source: st
     fresh = db.conn.execute(
         "INSERT INTO notes (run_id, namespace, template_id, source, born, needs, rated, apart, flags, created) "
         "VALUES (:run, :namespace, :template, :source, :born, :needs, :rated, :apart, :flags, :now) "
-        "ON CONFLICT (run_id, template_id) DO NOTHING",
+        "ON CONFLICT (run_id, template_id) DO UPDATE SET void = NULL WHERE void IS NOT NULL",
         scope.bind(
             run=run_id,
             template=template_id,
@@ -53,7 +54,7 @@ def of_template(db: Database, scope: Scope, template_id: int) -> list[Note]:
     """Return the notes of a template, oldest first."""
     query = (
         "SELECT notes.*, (SELECT user FROM runs WHERE runs.run_id = notes.run_id) AS user "
-        f"FROM notes WHERE {scope.where} AND template_id = :template ORDER BY id"
+        f"FROM notes WHERE {scope.where} AND template_id = :template AND void IS NULL ORDER BY id"
     )
     return [_note(row) for row in db.query(query, scope.bind(template=template_id))]
 
@@ -61,29 +62,33 @@ def of_template(db: Database, scope: Scope, template_id: int) -> list[Note]:
 def of_episode(db: Database, scope: Scope, episode_id: str) -> list[int]:
     """Return the templates that the run of an episode noted."""
     query = (
-        f"SELECT template_id FROM notes WHERE {scope.where} AND run_id = "
+        f"SELECT template_id FROM notes WHERE {scope.where} AND void IS NULL AND run_id = "
         "(SELECT run_id FROM runs WHERE episode_id = :episode) ORDER BY id"
     )
     return [row[0] for row in db.conn.execute(query, scope.bind(episode=episode_id))]
 
 
-def went_well(episode: Episode, outcome: float, earlier: Sequence[float]) -> bool:
+def went_well(
+    rating: float | None, success: bool | None, decision: Gate, outcome: float, earlier: Sequence[float]
+) -> bool:
     """Say whether a run went well, as its notes need it.
 
     The rating of a person decides, else what was said of success, else the gate and that it was either better than the
     task's earlier ones on average or worth something at all: one failure after many is no success.
 
     Args:
-        episode: the episode of the run, with the gate's decision.
+        rating: the mean of the users' ratings; ``None`` without one.
+        success: what was said of success, if anything.
+        decision: of the gate, on the episode of the run.
         outcome: its return and the rewards that came late.
         earlier: the task's outcomes before it.
     """
-    if episode.rating:
-        return episode.rating > 0
-    if episode.success is not None:
-        return episode.success
+    if rating:
+        return rating > 0
+    if success is not None:
+        return success
     better = bool(earlier) and outcome > fmean(earlier)
-    return episode.gate.polarity > 0 and (better or outcome > 0)
+    return decision.polarity > 0 and (better or outcome > 0)
 
 
 def settle(db: Database, episode: Episode, well: bool, revision: int) -> None:
@@ -93,7 +98,7 @@ def settle(db: Database, episode: Episode, well: bool, revision: int) -> None:
     if not noted:
         return
     db.conn.execute(
-        f"UPDATE notes SET went_well = :well, rated_well = :agrees WHERE {scope.where} AND run_id = "
+        f"UPDATE notes SET went_well = :well, rated_well = :agrees WHERE {scope.where} AND void IS NULL AND run_id = "
         "(SELECT run_id FROM runs WHERE episode_id = :episode)",
         scope.bind(well=well, agrees=(episode.rating or 0.0) > 0, episode=episode.episode_id),
     )

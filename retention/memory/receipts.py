@@ -77,6 +77,7 @@ def store_receipt(
     withheld: Collection[int] = (),
     weight: float = 1.0,
     run_id: str | None = None,
+    created: float | None = None,
 ) -> str:
     """Write which templates were recalled, with each one's exposure, and return the receipt's id.
 
@@ -89,6 +90,7 @@ def store_receipt(
         withheld: templates that would have been recalled, but were kept back to learn what they are worth.
         weight: for how many recalls its outcome counts.
         run_id: the run they were recalled in, if any: its outcome credits them.
+        created: the time to put on it; ``None`` for now.
 
     Raises:
         ValueError: if a mass is negative or not finite.
@@ -97,7 +99,7 @@ def store_receipt(
     receipt = db.conn.execute(
         "INSERT INTO receipts (receipt_id, namespace, task, episode_id, weight, run_id, created) "
         "VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (receipt_id, namespace, task, episode_id, weight, run_id, time.time()),
+        (receipt_id, namespace, task, episode_id, weight, run_id, time.time() if created is None else created),
     ).lastrowid
     shown = exposures(masses)
     total = sum(shown.values())
@@ -156,13 +158,14 @@ def read_receipt(db: Database, scope: Scope, receipt_id: str) -> Receipt:
 
 def credit_episode(db: Database, episode_id: str, gained: float | None) -> None:
     """Credit the templates on an episode's receipts with its advantage, in place of what they had for it before."""
-    for (receipt,) in db.conn.execute("SELECT id FROM receipts WHERE episode_id = ?", (episode_id,)).fetchall():
+    query = "SELECT id FROM receipts WHERE episode_id = ? AND void IS NULL"
+    for (receipt,) in db.conn.execute(query, (episode_id,)).fetchall():
         credit_receipt(db, receipt, gained)
 
 
 def credit_found(db: Database, episode_id: str, gained: float | None) -> None:
     """Credit the texts that were just written for an episode with its advantage."""
-    fresh = "SELECT id FROM receipts WHERE episode_id = ? AND weight = ? AND advantage IS NULL"
+    fresh = "SELECT id FROM receipts WHERE episode_id = ? AND weight = ? AND advantage IS NULL AND void IS NULL"
     for (receipt,) in db.conn.execute(fresh, (episode_id, FOUND_WEIGHT)).fetchall():
         credit_receipt(db, receipt, gained)
 
@@ -171,7 +174,7 @@ def found_for(db: Database, namespace: str, episode_id: str, template_id: int, t
     """Write that a text is about an episode, whose outcome credits it from now on, and say whether that is new."""
     known = (
         "SELECT 1 FROM receipts JOIN receipt_templates ON receipt_templates.receipt_id = receipts.id "
-        "WHERE episode_id = ? AND template_id = ? AND weight = ?"
+        "WHERE episode_id = ? AND template_id = ? AND weight = ? AND void IS NULL"
     )
     if db.conn.execute(known, (episode_id, template_id, FOUND_WEIGHT)).fetchone():
         return False

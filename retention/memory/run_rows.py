@@ -164,7 +164,7 @@ def _commit(db: Database, run: Run, said: Opinion, success: bool | None, gate: F
     db.conn.execute(
         "INSERT OR IGNORE INTO outcomes (episode_id, kind, reward, rating, feedback_id, source, reason, created) "
         "SELECT :episode, 'feedback', reward, rating, feedback_id, source, reason, created FROM receipt_outcomes "
-        "WHERE receipt_id IN (SELECT receipt_id FROM receipts WHERE run_id = :run) ORDER BY id",
+        "WHERE void IS NULL AND receipt_id IN (SELECT receipt_id FROM receipts WHERE run_id = :run) ORDER BY id",
         values,
     )
     for template_id in note_rows.of_episode(db, Scope(run.namespace), episode_id):

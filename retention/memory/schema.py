@@ -11,10 +11,11 @@ from sqlite_utils import Database, Migrations
 from . import word_codes
 from .merge_key import of_words
 from .recount import recount
+from .rollback_schema import add_rollbacks
 from .words import words
 
 APPLICATION_ID = 0x484F4C44
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 6
 
 migrations = Migrations("holdfast.memory")
 
@@ -40,10 +41,8 @@ def m003_words_and_sources(db: Database) -> None:
     """Add the words of each text, so that no process has to find their stems again, and the record of each source."""
     db.executescript(_VERSION_3)
     texts = db.execute("SELECT id, content FROM templates WHERE content IS NOT NULL").fetchall()
-    db.conn.executemany(
-        "UPDATE templates SET words = ? WHERE id = ?",
-        [(word_codes.to_blob(words(content)), number) for number, content in texts],
-    )
+    rows = [(word_codes.to_blob(words(content)), number) for number, content in texts]
+    db.conn.executemany("UPDATE templates SET words = ? WHERE id = ?", rows)
 
 
 @migrations()
@@ -51,6 +50,8 @@ def m004_runs_and_seals(db: Database) -> None:
     """Add the runs of agents and what they noted, verdicts on single items, and seals against tampering."""
     db.executescript(_VERSION_4)
 
+
+migrations(name="m006_rollbacks")(add_rollbacks)
 
 _VERSION_1 = """
 CREATE TABLE revision (value INTEGER NOT NULL);

@@ -35,15 +35,16 @@ def _describe_tasks(db: Database, only: str | None) -> list[dict[str, Any]]:
 
 def _describe_task(db: Database, scope: Scope) -> dict[str, Any]:
     episodes, mean, best = db.conn.execute(
-        f"SELECT count(*), avg(return_), max(return_) FROM episodes WHERE {scope.where}", scope.bind()
+        f"SELECT count(*), avg(return_), max(return_) FROM episodes WHERE {scope.where} AND void IS NULL", scope.bind()
     ).fetchone()
     (last,) = db.conn.execute(
-        f"SELECT avg(return_) FROM (SELECT return_ FROM episodes WHERE {scope.where} ORDER BY id DESC LIMIT {_LAST})",
+        f"SELECT avg(return_) FROM (SELECT return_ FROM episodes WHERE {scope.where} AND void IS NULL "
+        f"ORDER BY id DESC LIMIT {_LAST})",
         scope.bind(),
     ).fetchone()
     (rated,) = db.conn.execute(
-        f"SELECT count(*) FROM episodes WHERE {scope.where} AND episode_id IN "
-        "(SELECT episode_id FROM outcomes WHERE rating IS NOT NULL)",
+        f"SELECT count(*) FROM episodes WHERE {scope.where} AND void IS NULL AND episode_id IN "
+        "(SELECT episode_id FROM outcomes WHERE rating IS NOT NULL AND void IS NULL)",
         scope.bind(),
     ).fetchone()
     templates, quarantined, size = db.conn.execute(

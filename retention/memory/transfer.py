@@ -44,6 +44,7 @@ TABLES = (
     "receipt_templates",
     "receipt_outcomes",
     "settings",
+    "rollbacks",
 )
 
 _OF_NAMESPACE = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
@@ -57,13 +58,14 @@ def judge(
             raise ValueError(f"template {number} was not recalled there; name some of {sorted(on_it)}")
         if verdict is not None and not (math.isfinite(verdict) and abs(verdict) <= LIMIT):
             raise ValueError(f"the verdict on template {number} must lie in [-{LIMIT:g}, {LIMIT:g}], got {verdict!r}")
-    most = SELF_RATING_LIMIT if source == AGENT else LIMIT
+    most, now = SELF_RATING_LIMIT if source == AGENT else LIMIT, time.time()
     (gained,) = db.conn.execute("SELECT advantage FROM receipts WHERE id = ?", (receipt,)).fetchone()
     credit_receipt(db, receipt, None)
     for number, verdict in items.items():
         db.conn.execute(
-            "UPDATE receipt_templates SET exposure = ?, verdict = ? WHERE receipt_id = ? AND template_id = ?",
-            (0.0 if verdict is None else 1.0, max(-most, min(most, verdict or 0.0)), receipt, number),
+            "UPDATE receipt_templates SET exposure = ?, verdict = ?, judge = ?, judged = ? "
+            "WHERE receipt_id = ? AND template_id = ?",
+            (0.0 if verdict is None else 1.0, max(-most, min(most, verdict or 0.0)), source, now, receipt, number),
         )
     credit_receipt(db, receipt, gained)
     return sorted(items)
@@ -74,7 +76,7 @@ def credited(db: Database, scope: Scope, template_id: int) -> list[Credited]:
     query = (
         "SELECT receipts.receipt_id, episode_id, run_id, advantage, credit, weight * exposure AS weight, created "
         "FROM receipt_templates JOIN receipts ON receipts.id = receipt_templates.receipt_id "
-        f"WHERE template_id = :template AND NOT withheld AND {scope.where} ORDER BY receipts.id"
+        f"WHERE template_id = :template AND NOT withheld AND void IS NULL AND {scope.where} ORDER BY receipts.id"
     )
     found, evidence = [], Evidence(0.0, 0.0, 0.0)
     for row in db.query(query, scope.bind(template=template_id)):

@@ -176,7 +176,9 @@ def write(
     purge_expired(db, Scope(namespace))
     told = {draft.episode_id for draft in drafts if draft.episode_id is not None}
     episodes = {episode_id: find_episode(db, Scope(namespace), episode_id) for episode_id in told}
-    refused: dict[str | None, bool] = {name: refuses_texts(episode, gate) for name, episode in episodes.items()}
+    refused: dict[str | None, bool] = {
+        name: refuses_texts(episode.gate, episode.rating, gate) for name, episode in episodes.items()
+    }
     places = {(draft.task or "", draft.kind): Scope(namespace, draft.task or "", draft.kind) for draft in drafts}
     scopes = [places[draft.task or "", draft.kind] for draft in drafts]
     rows = [

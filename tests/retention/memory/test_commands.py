@@ -26,6 +26,7 @@ from retention import (
 )
 from retention.memory.commands import feedback, memory
 from retention.memory.encoder import FunctionEncoder
+from retention.memory.schema import SCHEMA_VERSION
 
 
 @pytest.fixture
@@ -87,7 +88,7 @@ def test_stats(kept: Path) -> None:
     ]
     assert found["bytes"] == kept.stat().st_size
     assert [row["namespace"] for row in parsed(memory, "stats", kept, "--namespace", "alice")["tasks"]] == ["alice"]
-    assert "schema version 4" in run(memory, "stats", kept).output
+    assert f"schema version {SCHEMA_VERSION}" in run(memory, "stats", kept).output
 
 
 @pytest.mark.parametrize(("said", "rating"), [("up", 1.0), ("down", -1.0), ("-0.5", -0.5), ("0.25", 0.25), ("0", 0.0)])

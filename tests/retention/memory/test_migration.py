@@ -16,6 +16,7 @@ from sqlite_utils import Database, Migrations
 from retention import EpisodicMemory, MemoryWriteError
 from retention.memory import opening, schema
 from retention.memory.credit import LIMIT, PRIOR_WEIGHT
+from retention.memory.schema import SCHEMA_VERSION
 
 KEYS = np.array([[1, 0], [0, 1], [1, 1]], "<f4")
 COPY = "memory.db.v1.backup"
@@ -81,7 +82,7 @@ def version(path: Path) -> int:
 
 def test_a_file_of_version_1_is_brought_up_to_date(old: Path, caplog: pytest.LogCaptureFixture) -> None:
     before = old.read_bytes()
-    with pytest.raises(MemoryWriteError, match="has schema version 1, 4 is needed; open it for writing once"):
+    with pytest.raises(MemoryWriteError, match=f"version 1, {SCHEMA_VERSION} is needed; open it for writing once"):
         EpisodicMemory.open(old, mode="ro")
     assert old.read_bytes() == before
     with caplog.at_level(logging.WARNING), EpisodicMemory.open(old) as memory:
@@ -106,9 +107,9 @@ def test_a_file_of_version_1_is_brought_up_to_date(old: Path, caplog: pytest.Log
         memory.feedback("f" * 32, namespace="alice", rating=-1)
         assert memory.get(1, namespace="alice").utility < 0
         assert memory.verify() == []
-    assert version(old) == 4
+    assert version(old) == SCHEMA_VERSION
     (line,) = caplog.messages
-    assert line.endswith(f"brought from schema version 1 to 4; as it was before, it is kept in {COPY}")
+    assert line.endswith(f"brought from schema version 1 to {SCHEMA_VERSION}; as it was before, it is kept in {COPY}")
     copy = old.with_name(COPY)
     assert version(copy) == 1
     assert stat.S_IMODE(copy.stat().st_mode) & 0o077 == 0
@@ -160,7 +161,7 @@ def test_no_copy_no_migration(old: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_two_that_open_it_at_once_migrate_it_once(old: Path) -> None:
     with EpisodicMemory.open(old) as one, EpisodicMemory.open(old) as other:
-        assert one.stats()["schema_version"] == other.stats()["schema_version"] == 4
+        assert one.stats()["schema_version"] == other.stats()["schema_version"] == SCHEMA_VERSION
 
 
 def test_a_file_of_version_3_gets_runs_and_seals(old: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -188,6 +189,6 @@ def test_a_file_of_version_3_gets_runs_and_seals(old: Path, caplog: pytest.LogCa
         assert memory.recall(KEYS[0], namespace="alice", run_id=run).hits
         assert memory.seal() == 1
         assert memory.verify() == []
-    assert version(old) == 4
-    assert "brought from schema version 3 to 4; as it was before, it is kept in memory.db.v3.backup" in caplog.text
+    assert version(old) == SCHEMA_VERSION
+    assert f"brought from schema version 3 to {SCHEMA_VERSION}; as it was before, it is kept in " in caplog.text
     assert version(old.with_name("memory.db.v3.backup")) == 3

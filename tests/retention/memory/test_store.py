@@ -20,6 +20,7 @@ from retention import (
     TemplateDraft,
     Transitions,
 )
+from retention.memory.schema import SCHEMA_VERSION
 
 Draft = Callable[..., EpisodeDraft]
 Steps = Callable[..., Transitions]
@@ -288,7 +289,7 @@ def test_stats(draft: Draft, steps: Steps) -> None:
             "bytes": 30 * 2 * 2 * 4,
         }
         assert (notes["namespace"], notes["task"], notes["templates"], notes["bytes"]) == ("bob", None, 1, 12 + 3)
-        assert (stats["schema_version"], stats["path"]) == (4, None)
+        assert (stats["schema_version"], stats["path"]) == (SCHEMA_VERSION, None)
         assert stats["bytes"] > 30 * 16
         assert memory.stats(namespace="bob") == stats | {"bytes": None, "tasks": [notes]}
 
