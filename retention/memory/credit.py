@@ -135,6 +135,46 @@ def judged(credit: float, verdict: float) -> float:
     return _clip(credit + verdict, LIMIT)
 
 
+class Place(NamedTuple):
+    """A template on a receipt.
+
+    Attributes:
+        exposure: how much it had to do with the outcome.
+        given: what the receipt credited it with so far; ``None`` for nothing.
+        verdict: what somebody said of this very template, in spreads.
+        sums: its evidence, with what was given.
+    """
+
+    exposure: float
+    given: float | None
+    verdict: float
+    sums: Evidence
+
+
+def credited_anew(
+    places: Sequence[Place], weight: float, gained: float | None
+) -> tuple[list[Evidence], list[float | None]]:
+    """Return the evidence and the credit of each template on a receipt, with what it gave before taken back.
+
+    Args:
+        places: the templates.
+        weight: for how many recalls the outcome counts.
+        gained: its advantage, in spreads; ``None`` for none, or none any more.
+    """
+    before = [
+        place.sums if place.given is None else place.sums.minus(weight * place.exposure, place.given)
+        for place in places
+    ]
+    if gained is None:
+        return before, [None] * len(places)
+    fair = credits(gained, [(place.exposure, utility(*sums)[0]) for place, sums in zip(places, before, strict=True)])
+    now = [judged(credit, place.verdict) for place, credit in zip(places, fair, strict=True)]
+    after = [
+        sums.plus(weight * place.exposure, credit) for place, sums, credit in zip(places, before, now, strict=True)
+    ]
+    return after, list(now)
+
+
 def utility(total: float, square: float, weight: float, prior: float = 0.0) -> tuple[float, float]:
     """Return a template's utility and its standard error.
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import final
 
 from sqlite_utils import Database
 
 from ..errors import NotFoundError
-from .credit import FOUND_WEIGHT, Evidence, credits, exposures, judged, utility
+from .credit import FOUND_WEIGHT, Evidence, Place, credited_anew, exposures
 from .scope import Scope
 
 # SQLite before 3.32 takes at most 999 parameters.
@@ -186,19 +186,8 @@ def credit_receipt(db: Database, receipt: int, gained: float | None) -> None:
     """Credit the templates on a receipt: what it gave before is taken back first, so an outcome counts once."""
     rows = db.conn.execute(_PLACES, (receipt,)).fetchall()
     (weight,) = db.conn.execute("SELECT weight FROM receipts WHERE id = ?", (receipt,)).fetchone()
-    evidence = []
-    for _, exposure, given, _, *sums in rows:
-        before = Evidence(*sums)
-        evidence.append(before if given is None else before.minus(weight * exposure, given))
-    now: Sequence[float | None] = [None] * len(rows)
-    if gained is not None:
-        fair = credits(gained, [(row[1], utility(*sums)[0]) for row, sums in zip(rows, evidence, strict=True)])
-        now = [judged(credit, row[3]) for row, credit in zip(rows, fair, strict=True)]
-        evidence = [
-            sums.plus(weight * row[1], credit)
-            for row, sums, credit in zip(rows, evidence, now, strict=True)
-            if credit is not None
-        ]
+    places = [Place(exposure, given, verdict, Evidence(*sums)) for _, exposure, given, verdict, *sums in rows]
+    evidence, now = credited_anew(places, weight, gained)
     db.conn.executemany(
         "UPDATE templates SET utility_sum = ?, utility_square = ?, utility_weight = ? WHERE id = ?",
         [(*sums, row[0]) for row, sums in zip(rows, evidence, strict=True)],
