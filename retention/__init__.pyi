@@ -73,6 +73,8 @@ from .layer.slots import SlotState as SlotState
 from .layer.transformer import RetentionTransformer as RetentionTransformer
 from .layer.transformer import TransformerConfig as TransformerConfig
 from .layer.write import WriteInfo as WriteInfo
+from .memory.audit import Audit as Audit
+from .memory.audit import AuditEntry as AuditEntry
 from .memory.encoder import Encoder as Encoder
 from .memory.encoder import FunctionEncoder as FunctionEncoder
 from .memory.encoder import SentenceEncoder as SentenceEncoder
@@ -97,6 +99,7 @@ from .memory.recall import Recall as Recall
 from .memory.receipts import Receipt as Receipt
 from .memory.reembedding import Reembedded as Reembedded
 from .memory.ridge import Refitted as Refitted
+from .memory.rollback import RolledBack as RolledBack
 from .memory.runs import Note as Note
 from .memory.runs import Noted as Noted
 from .memory.runs import NoteRule as NoteRule
@@ -124,6 +127,8 @@ from .tools.vector_store import MemoryVectorStore as MemoryVectorStore
 __all__ = [
     "AdapterConfig",
     "AppendWrite",
+    "Audit",
+    "AuditEntry",
     "BlendWrite",
     "BlockConfig",
     "Caller",
@@ -196,6 +201,7 @@ __all__ = [
     "RetentionConfig",
     "RetentionLayer",
     "RetentionTransformer",
+    "RolledBack",
     "Run",
     "ScanTable",
     "SentenceEncoder",

@@ -51,6 +51,8 @@ class _Taking:
     into_new: bool
     revision: int
     seal: Seal | None = None
+    older: bool = False
+    committed: dict[str, float] = field(default_factory=dict)
     templates: dict[int, int] = field(default_factory=dict)
     receipts: dict[int, int] = field(default_factory=dict)
     owners: dict[tuple[str, Any], str] = field(default_factory=dict)
@@ -111,6 +113,7 @@ class _Taking:
         self._owned("episodes", row, "episode_id")
         if self.number("episodes", episode_id=row["episode_id"]) is not None:
             return False
+        self.committed[row["episode_id"]] = row["created"]
         if "last_template_id" in row:
             self.ended_on[row["episode_id"]] = row.pop("last_template_id")
         self.insert("episodes", self._renumbered(row))
@@ -167,6 +170,9 @@ class _Taking:
         self.owners["receipts", row["id"]] = row["namespace"]
         if self.number("receipts", receipt_id=row["receipt_id"]) is not None:
             return False
+        if self.older and "advantage" in row and "run_id" not in row and row.get("weight", 1) == 1:
+            since = self.committed.get(row.get("episode_id", ""), row["created"])
+            row["created"] = since if 0 <= row["created"] - since < 1 else row["created"]  # as its migration has it
         self.receipts[row["id"]] = self.insert("receipts", self._renumbered(row))
         self.fresh["receipts"].add(row["receipt_id"])
         return True
@@ -253,7 +259,9 @@ def import_rows(db: Database, path: Path, seal: Seal | None = None) -> Imported:
     if into_new:
         db.conn.execute("UPDATE revision SET value = ?", (head["revision"],))
     revision = head["revision"] if into_new else next_revision(db)
-    taking = _Taking(db=db, columns=columns, into_new=into_new, revision=revision, seal=seal)
+    taking = _Taking(
+        db=db, columns=columns, into_new=into_new, revision=revision, seal=seal, older=head["schema_version"] < 6
+    )
     try:
         for table, row in rows:
             taking.take(table, row)

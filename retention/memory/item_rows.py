@@ -110,7 +110,7 @@ def put(
         }
         for part, text in enumerate(texts):
             old, made_by = rows.pop(part, None), "" if text is None else encoder
-            if old is not None and (old["content"], old["encoder"]) == (text, made_by):
+            if old is not None and old["held"] is None and (old["content"], old["encoder"]) == (text, made_by):
                 change.stays.append(common | {"id": old["id"]})
                 continue
             if old is not None:
@@ -133,7 +133,7 @@ def find(db: Database, namespace: str, wanted: Iterable[tuple[str, str]]) -> dic
     found = {}
     for task, key in dict.fromkeys(wanted):
         scope = Scope(namespace, task, ITEM)
-        query = f"SELECT id, metadata FROM templates WHERE {scope.there} AND merge_key = :merge_key"
+        query = f"SELECT id, metadata FROM templates WHERE {scope.usable} AND merge_key = :merge_key"
         row = db.conn.execute(query, scope.bind(merge_key=of_item(key, 0))).fetchone()
         if row is not None:
             found[task, key] = from_row(row[0], task, row[1])
@@ -165,7 +165,7 @@ def select(
     """
     scope = Scope(namespace, kind=ITEM)
     query = (
-        f"SELECT id, task, metadata FROM templates WHERE {scope.there} AND {_below(task) if below else 'task = :task'}"
+        f"SELECT id, task, metadata FROM templates WHERE {scope.usable} AND {_below(task) if below else 'task = :task'}"
         f"{' AND content IS NULL' if without_text else ''} ORDER BY metadata LIMIT :limit OFFSET :offset"
     )
     limit, offset = min(limit, _GREATEST), min(offset, _GREATEST)
@@ -187,7 +187,7 @@ def select(
 def paths(db: Database, namespace: str, task: str) -> list[tuple[str, ...]]:
     """Return the paths that hold items, of a path and of those below it, sorted."""
     scope = Scope(namespace, kind=ITEM)
-    query = f"SELECT DISTINCT task FROM templates WHERE {scope.there} AND {_below(task)}"
+    query = f"SELECT DISTINCT task FROM templates WHERE {scope.usable} AND {_below(task)}"
     return sorted(tuple(row[0].split(".")) for row in db.conn.execute(query, scope.bind(task=task)))
 
 
@@ -210,7 +210,8 @@ def _rows_of(db: Database, namespace: str, task: str, item: ItemDraft | Item) ->
     part, least = 0, len(item.texts) if isinstance(item, ItemDraft) else 1
     while True:
         scope = Scope(namespace, task, ITEM_PART if part else ITEM)
-        query = f"SELECT id, content, encoder, metadata, pinned FROM templates WHERE {scope.where} AND merge_key = :key"
+        columns = "id, content, encoder, metadata, pinned, held"
+        query = f"SELECT {columns} FROM templates WHERE {scope.where} AND merge_key = :key"
         row = next(iter(db.query(query, scope.bind(key=of_item(item.key, part)))), None)
         if row is not None:
             rows[part] = row

@@ -35,7 +35,8 @@ def insert(db: Database, scope: Scope, run_id: str, template_id: int, source: st
     fresh = db.conn.execute(
         "INSERT INTO notes (run_id, namespace, template_id, source, born, needs, rated, apart, flags, created) "
         "VALUES (:run, :namespace, :template, :source, :born, :needs, :rated, :apart, :flags, :now) "
-        "ON CONFLICT (run_id, template_id) DO UPDATE SET void = NULL WHERE void IS NOT NULL",
+        "ON CONFLICT (run_id, template_id) DO UPDATE SET void = NULL, went_well = NULL, rated_well = NULL "
+        "WHERE void IS NOT NULL",
         scope.bind(
             run=run_id,
             template=template_id,

@@ -130,8 +130,8 @@ def key_id(db: Database) -> str | None:
 
 def seal_all(db: Database, seal: Seal) -> int:
     """Seal every text of a memory as it is, but those that are held as tampered, and return how many."""
-    query = "SELECT id, namespace, source, content FROM templates WHERE content IS NOT NULL AND held IS NULL"
-    rows = [(seal.of(*row[1:]), row[0]) for row in db.conn.execute(query).fetchall()]
+    query = "SELECT id, namespace, source, content FROM templates WHERE content IS NOT NULL AND held IS NOT ?"
+    rows = [(seal.of(*row[1:]), row[0]) for row in db.conn.execute(query, (TAMPERED,)).fetchall()]
     db.conn.executemany("UPDATE templates SET seal = ? WHERE id = ?", rows)
     db.conn.execute("DELETE FROM seals")
     db.conn.execute("INSERT INTO seals VALUES (?, ?)", (seal.key_id, time.time()))
@@ -160,7 +160,7 @@ def broken(db: Database, seal: Seal, ids: list[int] | None = None) -> list[int]:
         return []
     query = "SELECT id, seal, namespace, source, CAST(content AS BLOB) FROM templates WHERE content IS NOT NULL {}"
     if ids is None:
-        rows = db.conn.execute(query.format("AND held IS NULL"))
+        rows = db.conn.execute(query.format("AND held IS NOT ?"), (TAMPERED,))
         return [row[0] for row in rows if not _fits(seal, row)]
     found: list[int] = []
     for start in range(0, len(ids), _CHUNK):

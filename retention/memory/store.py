@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Literal, final
 
+from .audit_store import AuditStore
 from .connections import Connections
 from .encoding import EncoderLike, Encoding
 from .episode_store import EpisodeStore
@@ -24,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 @final
-class EpisodicMemory(EpisodeStore, ItemStore, RunStore, FileStore):
+class EpisodicMemory(EpisodeStore, ItemStore, RunStore, AuditStore, FileStore):
     """What agents keep between episodes, processes and machines.
 
     Each method that writes does so in one transaction: a process that is killed leaves all of it or nothing. Threads

@@ -22,6 +22,9 @@ ITEM = "item"
 ITEM_PART = "item part"
 """The kind of what such an item says beside its first text."""
 
+ROLLED_BACK = "rolled back"
+"""Why a template is held that a rollback took out of use, until the same is written anew."""
+
 
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -98,7 +101,7 @@ class Template:
         utility_error: the standard error of the utility; ``None`` while no outcome was credited.
         uses: how many outcomes were credited to it, each weighted by its exposure; older ones fade.
         status: ``"quarantined"`` for one that is kept from use.
-        held: why no outcome can free it, e.g. ``"tampered"``; ``None`` where outcomes decide.
+        held: why no outcome can free it, ``"tampered"`` or ``"rolled back"``; ``None`` where outcomes decide.
         pinned: whether it stays whatever its use, its age and the size of the memory.
         expires: when its time runs out, in seconds since 1970; ``None`` for never.
         first_episode_id: the episode it first came from, if any.

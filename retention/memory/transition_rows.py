@@ -21,17 +21,21 @@ from .vectors import from_blobs, to_blobs
 # SQLite before 3.32 takes at most 999 parameters.
 _CHUNK = 500
 
-# The merge law: counts and sums add up, whoever wrote first. A visit that the gate admits frees what was quarantined.
+# The merge law: counts and sums add up, whoever wrote first. A visit that the gate admits frees what was quarantined;
+# what was rolled back begins anew with it.
 _MERGE = """
 INSERT INTO templates (
     namespace, task, kind, merge_key, key, action, next_key, terminated, source, encoder,
     count, reward_sum, value, rating_sum, rating_count, first_episode_id, last_episode_id, created, revision
 ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'episode', '', ?, ?, ?, 0, 0, ?, ?, ?, ?)
 ON CONFLICT (namespace, task, kind, merge_key) DO UPDATE SET
-    count = count + excluded.count,
-    reward_sum = reward_sum + excluded.reward_sum,
-    value = coalesce(excluded.value, value),
+    count = (held IS NULL) * count + excluded.count,
+    reward_sum = (held IS NULL) * reward_sum + excluded.reward_sum,
+    rating_sum = (held IS NULL) * rating_sum,
+    rating_count = (held IS NULL) * rating_count,
+    value = coalesce(excluded.value, CASE WHEN held IS NULL THEN value END),
     status = 'active',
+    held = NULL,
     last_episode_id = excluded.last_episode_id,
     revision = excluded.revision
 """

@@ -7,7 +7,7 @@ import sqlite3
 from sqlite_utils import Database
 
 from .merge_key import of_content, of_transition
-from .sealing import Seal, broken, key_id
+from .sealing import TAMPERED, Seal, broken, key_id
 from .templates import TRANSITION
 
 # What must find nothing, and how to say it when it finds something.
@@ -76,7 +76,7 @@ def faults_in(db: Database, seal: Seal | None = None) -> list[str]:
 
 
 def _broken_seals(db: Database, seal: Seal | None) -> list[str]:
-    held = [row[0] for row in db.conn.execute("SELECT id FROM templates WHERE held IS NOT NULL")]
+    held = [row[0] for row in db.conn.execute("SELECT id FROM templates WHERE held = ?", (TAMPERED,))]
     found = [_line("templates held since they were changed from outside", held)] if held else []
     if seal is not None:
         bad = broken(db, seal)

@@ -15,14 +15,14 @@ from sqlite_utils import Database
 from . import word_codes
 from .episode_rows import find as find_episode
 from .episode_rows import gained_by, refuses_texts
-from .forgetting import purge_expired
+from .forgetting import delete, purge_expired
 from .gate import FeedbackGate
 from .merge_key import of_content, of_words
 from .receipts import credit_found, found_for
 from .scope import Scope
 from .sealing import Seal, is_ours
 from .settings import as_json
-from .templates import TemplateDraft
+from .templates import ROLLED_BACK, TemplateDraft
 from .transition_rows import next_revision
 from .vectors import from_blobs, to_blobs
 from .words import words
@@ -67,7 +67,7 @@ INSERT INTO templates (
 """
 
 # Seen once more: who wrote it first stays, a pin stays, and the longer time holds. What was kept from use is freed only
-# by an episode that went well: to say it again is no evidence.
+# by an episode that went well: to say it again is no evidence. What was rolled back makes way for a new one.
 _SEEN_AGAIN = """
 UPDATE templates SET
     count = count + 1,
@@ -118,6 +118,7 @@ class _Known:
     def __init__(self, db: Database, scope: Scope, rows: Sequence[dict[str, Any]]) -> None:
         self.same: dict[bytes, int] = {}
         self.near: dict[bytes, list[tuple[int, bytes, str]]] = {}
+        self.rolled_back: dict[bytes, int] = {}
         # The same words have the same near key, so that most texts are looked for by it alone.
         bare = [row for row in rows if row["near_key"] is None]
         for column, index, some in (("merge_key", "", bare), ("near_key", _NEAR_INDEX, rows)):
@@ -126,11 +127,14 @@ class _Known:
                 chunk = {f"k{i}": key for i, key in enumerate(keys[start : start + _CHUNK])}
                 marks = ", ".join(f":{name}" for name in chunk)
                 query = (
-                    "SELECT id, merge_key, near_key, CAST(key AS BLOB) AS key, encoder "
+                    "SELECT id, merge_key, near_key, CAST(key AS BLOB) AS key, encoder, held "
                     f"FROM templates {index} WHERE {scope.where} AND {column} IN ({marks})"
                 )
                 for row in db.query(query, scope.bind(**chunk)):
-                    self.add(row)
+                    if row["held"] == ROLLED_BACK:
+                        self.rolled_back[row["merge_key"]] = row["id"]
+                    else:
+                        self.add(row)
 
     def add(self, row: dict[str, Any]) -> None:
         self.same[row["merge_key"]] = row["id"]
@@ -191,7 +195,7 @@ def write(
         check_widths(db, scope, members)
         known[scope] = _Known(db, scope, members)
     (latest,) = db.conn.execute("SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'templates'").fetchone()
-    ids, fresh, again = [], [], []
+    ids, fresh, again, replaced = [], [], [], []
     for scope, row in zip(scopes, rows, strict=True):
         number = known[scope].find(row)
         if number is None:
@@ -199,9 +203,12 @@ def write(
             row["id"] = number
             fresh.append(row)
             known[scope].add(row)
+            if row["merge_key"] in known[scope].rolled_back:
+                replaced.append(known[scope].rolled_back[row["merge_key"]])
         else:
             again.append(row | {"id": number})
         ids.append(number)
+    delete(db, namespace, replaced)
     db.conn.executemany(_INSERT, map(_values, fresh))
     db.conn.executemany(_SEEN_AGAIN, [] if pending else again)
     for number, row in zip(ids, rows, strict=True):

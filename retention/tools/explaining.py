@@ -8,7 +8,7 @@ from typing import Any
 
 from ..memory.runs import Note, standing
 from ..memory.store import EpisodicMemory
-from ..memory.templates import Template
+from ..memory.templates import ROLLED_BACK, Template
 from .plain_text import plain
 from .suspicion import suspicions
 
@@ -68,6 +68,8 @@ def explain(memory: EpisodicMemory, namespace: str, number: int) -> dict[str, An
 
 def _status(template: Template, notes: Sequence[Note]) -> tuple[str, str | None]:
     """Return active, pending or quarantined, and why it is not active."""
+    if template.held == ROLLED_BACK:
+        return "quarantined", "it was rolled back; write it anew to have it used"
     if template.held is not None:
         return "quarantined", "its text was changed from outside; forget it"
     if template.status == "active":

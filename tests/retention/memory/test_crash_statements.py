@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,6 +57,8 @@ def work(what, path, other, statement):
         elif what == "write_many":
             drafts = [TemplateDraft(content=f"more {i}", key=np.ones(3)) for i in range(200)]
             memory.write_many(drafts, namespace="more", batch=20, progress=False)
+        elif what == "roll_back":
+            memory.roll_back(float(other), namespace="all")
     return count[0]
 
 for line in sys.stdin:
@@ -82,7 +85,7 @@ def driver(root: Path) -> Iterator[Callable[..., str]]:
         [sys.executable, "-c", DRIVER], cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
 
-    def run(what: str, path: Path, other: Path, statement: int = 0) -> str:
+    def run(what: str, path: Path, other: Path | float, statement: int = 0) -> str:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(json.dumps([what, str(path), str(other), statement]) + "\n")
@@ -190,6 +193,41 @@ def test_an_export_that_dies_at_a_statement(tmp_path: Path, driver: Callable[...
         assert other.read_bytes() == whole
         assert other.stat().st_mode & 0o077 == 0
         assert not part.exists()
+
+
+def test_a_rollback_that_dies_at_a_statement(tmp_path: Path, driver: Callable[..., str]) -> None:
+    path = tmp_path / "memory.db"
+    fill(path)
+    then = time.time()
+    with EpisodicMemory.open(path) as memory:
+        memory.write([TemplateDraft(content=f"poison {i}", key=np.ones(3)) for i in range(5)], namespace="all")
+        for rating in (1.0, -1.0, -0.5):
+            found = memory.recall([1, 1, 1], namespace="all", k=4)
+            assert found.receipt_id is not None
+            memory.update_outcome(found.receipt_id, namespace="all", rating=rating)
+            memory.judge(found.receipt_id, {found.hits[0].template.id: -1.0}, namespace="all")
+    fresh = path.read_bytes()
+
+    def seen() -> list[Any]:
+        with EpisodicMemory.open(path) as memory:
+            assert memory.verify() == []
+            told = [(entry.what, entry.status) for entry in memory.audit(then, namespace="all").entries]
+            templates = memory.templates(namespace="all")
+            return [told, [(each.id, each.status, each.held, each.utility, each.uses) for each in templates]]
+
+    before = seen()
+    statements = int(driver("roll_back", path, then))
+    after = seen()
+    assert ("rollback", None) in after[0]
+    ends = {repr(before): 0, repr(after): 0}
+    moments = random.Random(5)
+    for statement in [*range(statements - 3, statements + 1), *(moments.randint(1, statements) for _ in range(KILLS))]:
+        path.write_bytes(fresh)
+        driver("roll_back", path, then, statement)
+        ends[repr(seen())] += 1
+        driver("roll_back", path, then)
+        assert seen() == after
+    assert ends[repr(before)] > 0
 
 
 def test_an_encoder_that_fails_at_once_changes_nothing(path: Path) -> None:
