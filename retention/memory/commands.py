@@ -6,6 +6,7 @@ import json
 
 import click
 
+from .audit_command import audit
 from .changing_commands import compact, export, forget, import_, reembed, seal
 from .command_arguments import holder, in_file, is_receipt, is_run, of_namespace, with_json
 from .looking_commands import list_, search, show, stats, verify
@@ -21,7 +22,7 @@ def memory() -> None:
     """
 
 
-for _command in (list_, show, search, stats, verify, forget, export, import_, reembed, compact, seal):
+for _command in (list_, show, search, stats, verify, audit, forget, export, import_, reembed, compact, seal):
     memory.add_command(_command)
 
 

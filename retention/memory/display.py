@@ -40,6 +40,8 @@ STATS_COLUMNS = (
     "quarantined",
 )
 
+AUDIT_COLUMNS = ("created", "namespace", "what", "id", "source", "run_id", "user", "says", "status")
+
 HIT_COLUMNS = ("id", "namespace", "task", "kind", "score", "relevance", "utility", "uses", "age", "source", "content")
 
 _WIDEST = 40
