@@ -17,6 +17,7 @@ from sqlite_utils import Database
 from .credit import Evidence
 from .gate import FeedbackGate
 from .removals import announce
+from .replay import replay
 from .rollback_plan import Plan, Selection, plan
 from .scope import Scope
 from .templates import ROLLED_BACK
@@ -125,7 +126,7 @@ def _mark(db: Database, found: Plan, now: float) -> None:
 
 def _write_credits(db: Database, scope: Scope, found: Plan) -> int:
     """Write the credits that are others now, and return how many templates have another utility."""
-    left = found.replayed
+    left = replay(found.left)
     rows = db.conn.execute(
         f"SELECT id, outcome, advantage FROM receipts WHERE {scope.where} AND "
         "(outcome IS NOT NULL OR advantage IS NOT NULL OR void IS NULL)",

@@ -12,7 +12,6 @@ from .episodes import AGENT
 from .gate import FeedbackGate
 from .history import History, ReceiptRow, SaidRow, Void, read_history
 from .redeciding import Decisions, decide_anew
-from .replay import Replayed, replay
 from .scope import Scope
 
 
@@ -44,20 +43,18 @@ class Plan:
     Attributes:
         void: what no longer counts.
         left: the history without it.
-        replayed: the credits and utilities that this leaves.
         decisions: what is decided otherwise then.
         late: what was said of episodes that also went to the template they ended on, and that template.
     """
 
     void: Void
     left: History
-    replayed: Replayed
     decisions: Decisions
     late: tuple[tuple[SaidRow, int], ...]
 
 
 def plan(db: Database, scope: Scope, wanted: Selection, gate: FeedbackGate) -> Plan | None:
-    """Find out what a rollback would change in a namespace; ``None`` where that is nothing."""
+    """Find out what a rollback would change in a namespace, but for credits; ``None`` where that is nothing."""
     history = read_history(db, scope)
     void = _choose(db, scope, history, wanted)
     if void.is_empty:
@@ -66,7 +63,6 @@ def plan(db: Database, scope: Scope, wanted: Selection, gate: FeedbackGate) -> P
     return Plan(
         void=void,
         left=left,
-        replayed=replay(left),
         decisions=decide_anew(db, scope, history, left, void, gate),
         late=tuple(_late(history, void)),
     )
