@@ -7,6 +7,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -382,7 +383,35 @@ def test_the_files_are_for_their_owner_alone(tools: MemoryTools, path: Path, cal
     assert {path, path.with_name("memory.db.key")} <= set(path.parent.iterdir())
 
 
-# -- 7: a change from outside is noticed
+# -- 7: a change from outside is noticed, and what got through can be taken back
+
+
+def test_what_somebody_brought_in_can_be_taken_back(tools: MemoryTools, keep: Keep) -> None:
+    kept = keep("The ward opens at nine")
+    before, then = tools.memory.get(kept, namespace="alice").utility, time.time()
+    run = tools.begin(namespace="alice", user="mallory")
+    lie = tools.note(run, "The ward is closed for good", source="user")["id"]
+    say(tools, run, rating="up", source="mallory")
+    other = tools.begin(namespace="alice", user="mallory")
+    found = tools.recall(other, "when does the ward open?")
+    tools.feedback(other, found["recall_id"], "down", items={kept: "harmed"})
+    say(tools, other, rating="down", source="mallory")
+    assert {item["id"] for item in found["items"]} == {kept, lie}
+    assert tools.memory.get(kept, namespace="alice").utility < before
+
+    assert tools.memory.audit(then, namespace="alice").active_since == (lie,)
+    for each in (run, other):
+        tools.memory.roll_back(then, namespace="alice", run_id=each.run_id)
+    assert [item["id"] for item in tools.recall(other, "when does the ward open?")["items"]] == [kept]
+    assert tools.memory.get(kept, namespace="alice").utility == pytest.approx(before)
+    told = tools.explain(run, lie)
+    assert (told["status"], told["reason"]) == ("quarantined", "it was rolled back; write it anew to have it used")
+    say(tools, run, rating="up", source="mallory")  # what is said of the run later does not bring it back
+    assert status(tools, lie) == "quarantined"
+    # Noted anew it is another note, which waits as any other does.
+    again = tools.note(tools.begin(namespace="alice"), "The ward is closed for good", source="web")
+    assert (again["id"] != lie, again["status"]) == (True, "quarantined")
+    assert tools.memory.verify() == []
 
 
 def edit(path: Path, statement: str, *values: Any) -> None:
