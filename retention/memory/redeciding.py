@@ -67,7 +67,6 @@ class _Deciding:
         self.found = Decisions()
         self._decided: dict[str, Told] = {}
         self._notes: dict[int, list[NoteRow]] = {}
-        self._of_runs = {run.episode_id for run in left.runs.values()}
         self._finders: dict[int, list[str]] = {}
         for receipt in left.receipts.values():
             if receipt.is_found and receipt.episode_id is not None:
@@ -107,8 +106,11 @@ class _Deciding:
     def decide_on_templates(self, touched: set[int]) -> None:
         """Decide on the templates that an episode alone supports which was decided on, and on others that are named."""
         for name in self._decided:
-            for row in self._rows("first_episode_id = :name AND last_episode_id = :name", name=name):
-                self._set(row, active=not self._refused(name, row["kind"]))
+            for row in self._rows("first_episode_id = :name AND ifnull(last_episode_id, :name) = :name", name=name):
+                refused = self._refused(name, row["kind"])
+                # Said again by nobody's episode, but not when: before, and it was decided then; or since.
+                if refused or row["last_episode_id"] is not None:
+                    self._set(row, active=not refused)
         for number in touched:
             for row in self._rows("id = :id", id=number):
                 self._decide_on_text(row)
@@ -123,11 +125,11 @@ class _Deciding:
         supports = [name for name in (first, *self._finders.get(row["id"], ())) if name is not None]
         if last is not None and last not in supports:
             self.found.last_episodes[row["id"]] = supports[-1] if supports else None
-        apart = [name for name in supports if name not in self._of_runs]
-        supported = any(not self._refused(name, row["kind"]) for name in apart)
+        noted = {self._left.runs[note.run_id].episode_id for note in notes}
+        supported = any(not self._refused(name, row["kind"]) for name in supports if name == first or name not in noted)
         if any(note.born for note in notes):
             self._set(row, active=supported or has_earned_use([self._as_note(note) for note in notes]))
-        elif first is not None:
+        elif first is not None and row["id"] in self.found.last_episodes:
             self._set(row, active=supported)
 
     def _refused(self, name: str, kind: str) -> bool:
@@ -141,6 +143,7 @@ class _Deciding:
         return self.found.gates.get(name, self._left.episodes[name].gate)
 
     def _set(self, row: dict[str, Any], *, active: bool) -> None:
+        self.found.statuses.pop(row["id"], None)
         wanted = "active" if active else "quarantined"
         if wanted != row["status"]:
             self.found.statuses[row["id"]] = wanted
