@@ -119,7 +119,9 @@ def find_receipt(db: Database, scope: Scope, receipt_id: str) -> tuple[int, str,
         NotFoundError: if the namespace has no such receipt.
     """
     where = Scope(scope.namespace).where
-    query = f"SELECT id, task, episode_id, run_id FROM receipts WHERE {where} AND receipt_id = :receipt"
+    query = (
+        f"SELECT id, task, episode_id, run_id FROM receipts WHERE {where} AND receipt_id = :receipt AND void IS NULL"
+    )
     row = db.conn.execute(query, scope.bind(receipt=receipt_id)).fetchone()
     if row is None:
         raise NotFoundError(f"namespace {scope.namespace!r} has no receipt {receipt_id!r}; a recall returns its id")

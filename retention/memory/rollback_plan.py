@@ -89,11 +89,20 @@ def _choose(db: Database, scope: Scope, history: History, wanted: Selection) -> 
     noted = {(history.runs[row.run_id].episode_id, row.template) for row in notes}
     shown = {number: [row.template for row in rows] for number, rows in history.places.items()}
 
+    everything = wanted.source is None and wanted.run_id is None
+    # What was recalled since for an episode that stays: what is said of the episode later does not reach it.
+    recalled = {
+        row.id
+        for row in history.receipts.values()
+        if everything and not row.is_found and row.created > wanted.as_of and row.run_id is None and row.episode_id
+        if row.episode_id not in episodes
+    }
+
     def goes(row: ReceiptRow) -> bool:
         """Say whether it is void that a text was written for an episode: with either of them, or with the note."""
         if row.episode_id in episodes or row.created <= wanted.as_of:
             return row.episode_id in episodes
-        if wanted.source is None and wanted.run_id is None:
+        if everything:
             return True
         return any(each in templates or (row.episode_id, each) in noted for each in shown.get(row.id, ()))
 
@@ -108,7 +117,7 @@ def _choose(db: Database, scope: Scope, history: History, wanted: Selection) -> 
             if wanted.takes(row.created, row.source, row.of in receipts)
         },
         notes={row.id for row in notes},
-        receipts={row.id for row in history.receipts.values() if row.is_found and goes(row)},
+        receipts={row.id for row in history.receipts.values() if row.is_found and goes(row)} | recalled,
         verdicts={
             (row.receipt, row.template)
             for rows in history.places.values()

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from retention import (
@@ -205,6 +205,7 @@ def by_content(memory: EpisodicMemory) -> list[Any]:
 
 @settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow])
 @given(some, some, some)
+@example([("commit", 0, "user", 0.0)], [("recall", 0, "user", 2.0)], [("feedback", 0, "user", 1.0)])
 def test_what_comes_after_it_counts_as_in_a_memory_in_which_nothing_had_come(
     draft: Draft, steps: Steps, tmp_path_factory: pytest.TempPathFactory, before: Any, since: Any, after: Any
 ) -> None:
