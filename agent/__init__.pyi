@@ -1,3 +1,11 @@
+from .adapter.people import Fact as Fact
+from .adapter.people import Vocabulary as Vocabulary
+from .adapter.people import asked as asked
+from .adapter.people import held_out_relations as held_out_relations
+from .adapter.people import make_facts as make_facts
+from .adapter.people import question as question
+from .adapter.people import statement as statement
+from .adapter.people import trained_relations as trained_relations
 from .agent import Agent as Agent
 from .candidates import NumberedCandidates as NumberedCandidates
 from .chat.block import data_block as data_block
@@ -40,6 +48,7 @@ __all__ = [
     "Encoder",
     "EpisodeResult",
     "Experience",
+    "Fact",
     "GradientConfig",
     "GradientPolicy",
     "History",
@@ -58,12 +67,19 @@ __all__ = [
     "ScoresAnswers",
     "TakesOffers",
     "Task",
+    "Vocabulary",
+    "asked",
     "choose_answer",
     "data_block",
+    "held_out_relations",
     "load_local",
     "local_model_missing",
     "make_chat_model",
     "make_env",
+    "make_facts",
     "make_policy",
+    "question",
+    "statement",
     "task_name",
+    "trained_relations",
 ]
