@@ -45,6 +45,8 @@ from .layer.files import load_slots as load_slots
 from .layer.files import load_transformer as load_transformer
 from .layer.files import save_model as save_model
 from .layer.files import save_slots as save_slots
+from .layer.frozen_base import decoder_layers as decoder_layers
+from .layer.frozen_base import output_embeddings as output_embeddings
 from .layer.frozen_read import TokenRecall as TokenRecall
 from .layer.frozen_read import Trace as Trace
 from .layer.index import IndexConfig as IndexConfig
@@ -229,6 +231,7 @@ __all__ = [
     "attend",
     "choose_tier",
     "config_for",
+    "decoder_layers",
     "default_encoder",
     "diagnose",
     "distance_scores",
@@ -240,6 +243,7 @@ __all__ = [
     "load_transformer",
     "mcp_server",
     "new_table",
+    "output_embeddings",
     "paper_read",
     "quoted",
     "read_sealed",

@@ -1,0 +1,106 @@
+"""All texts of a training: what facts are written from, how they are asked, and what has nothing to do with them."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, final
+
+from .people import Fact, Vocabulary, Wording, make_facts, statement
+from .plan import AdapterPlan
+from .rows import Form, Row, asked_row, forms, statement_row
+
+NEUTRAL_TESTS = 48
+"""Neutral texts of the trials."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FactRows:
+    """The rows of one fact, as places in the corpus.
+
+    Attributes:
+        asked: how it is asked, with the value at the end, by form; every other person of training is asked in one
+            form alone.
+        written: statements of it, by wording.
+    """
+
+    asked: dict[Form, int]
+    written: dict[Wording, tuple[int, ...]]
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Corpus:
+    """The texts of a training and of its trials.
+
+    Attributes:
+        rows: all texts.
+        facts: of training; those of one person stand beside each other, two by two.
+        neutral: places of texts of training that have nothing to do with facts.
+        tests: facts of people that training does not see, two by two as well.
+        neutral_tests: places of such texts that are kept for trials.
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    facts: list[FactRows] = field(default_factory=list)
+    neutral: list[int] = field(default_factory=list)
+    tests: list[FactRows] = field(default_factory=list)
+    neutral_tests: list[int] = field(default_factory=list)
+
+    @cached_property
+    def digest(self) -> str:
+        """What tells these texts from others."""
+        said = "\n".join(f"{row.since} {row.answer} {row.tokens}" for row in self.rows)
+        return hashlib.sha256(said.encode()).hexdigest()
+
+
+def make_corpus(plan: AdapterPlan, tokenizer: Any, neutral: Sequence[Row], neutral_tests: Sequence[Row]) -> Corpus:
+    """Draw the facts of a plan, and the sentences that state them.
+
+    Args:
+        plan: how many, and from which seed.
+        tokenizer: of the model.
+        neutral: texts of training that have nothing to do with facts.
+        neutral_tests: such texts for trials.
+
+    Raises:
+        HoldfastError: the tokenizer has too few words that can be values.
+    """
+    corpus = Corpus()
+    every = forms(tokenizer)
+    rng = random.Random(plan.seed)
+    known = Vocabulary.of(tokenizer, "train")
+    for number, fact in enumerate(make_facts(plan.people, split="train", seed=plan.seed, vocabulary=known)):
+        asked = _asked(corpus, tokenizer, fact, every if number % 4 < 2 else ("cloze",))
+        written = _written(corpus, tokenizer, fact, {"asked": 1, "taught": plan.paraphrases}, rng)
+        corpus.facts.append(FactRows(asked=asked, written=written))
+    corpus.neutral.extend(_added(corpus, row) for row in neutral)
+    rng = random.Random(0)
+    unknown = Vocabulary.of(tokenizer, "test")
+    for fact in make_facts(plan.test_people, split="test", seed=0, vocabulary=unknown):
+        asked = _asked(corpus, tokenizer, fact, every)
+        written = _written(corpus, tokenizer, fact, {"asked": 1, "taught": 1, "unseen": 1}, rng)
+        corpus.tests.append(FactRows(asked=asked, written=written))
+    corpus.neutral_tests.extend(_added(corpus, row) for row in neutral_tests)
+    return corpus
+
+
+def _asked(corpus: Corpus, tokenizer: Any, fact: Fact, every: Sequence[Form]) -> dict[Form, int]:
+    return {form: _added(corpus, asked_row(tokenizer, fact, form)) for form in every}
+
+
+def _written(
+    corpus: Corpus, tokenizer: Any, fact: Fact, wordings: dict[Wording, int], rng: random.Random
+) -> dict[Wording, tuple[int, ...]]:
+    return {
+        wording: tuple(_added(corpus, statement_row(tokenizer, statement(fact, wording, rng))) for _ in range(how_many))
+        for wording, how_many in wordings.items()
+    }
+
+
+def _added(corpus: Corpus, row: Row) -> int:
+    corpus.rows.append(row)
+    return len(corpus.rows) - 1

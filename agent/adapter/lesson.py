@@ -1,0 +1,91 @@
+"""What one step of a training looks at: facts in memory, questions, and places where all is to stay as it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+from typing import final
+
+from .corpus import Corpus, FactRows
+from .plan import AdapterPlan
+
+_ABSENT, _NEUTRAL, _STATEMENTS = 10, 10, 4  # texts of a step in which no fact of the memory is asked for
+_SPOTS = 4  # positions of each that are looked at
+_EVERY = 2  # one of so many questions is asked with its fact withheld too
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A position of a text.
+
+    Attributes:
+        text: the number of the text within the lesson.
+        place: of the position among the states that are kept of the text.
+        withheld: the number of the fact in memory that is not to be seen there; None where all are.
+    """
+
+    text: int
+    place: int
+    withheld: int | None = None
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Lesson:
+    """One step, as places in a corpus.
+
+    Attributes:
+        written: rows that the memory is written from.
+        texts: rows that are read with it.
+        wanted: where a token of a value is to come next.
+        targets: those tokens.
+        away: where nothing of the memory is asked for.
+        hard: where the fact that is asked for is withheld and another of the same person is there, or was just told.
+    """
+
+    written: list[int]
+    texts: list[int]
+    wanted: list[Spot]
+    targets: list[int]
+    away: list[Spot]
+    hard: list[Spot]
+
+
+def draw_lesson(plan: AdapterPlan, corpus: Corpus, iteration: int) -> Lesson:
+    """Draw the lesson of a step; the same step of a plan has the same one."""
+    rng = Random(f"{plan.seed} {iteration}")
+    pairs = len(corpus.facts) // 2
+    sizes = [facts for facts in (8, 16, 32, 64, 128, 256, 512) if facts <= min(plan.most_facts, pairs)]
+    people = rng.sample(range(pairs), (rng.choice(sizes) if sizes else pairs) // 2)
+    inside = [fact for person in people for fact in (2 * person, 2 * person + 1)]
+    written = [_statement(plan, corpus.facts[fact], rng) for fact in inside]
+    questions = rng.sample(range(len(inside)), min(plan.questions, len(inside)))
+    texts = [_question(plan, corpus.facts[inside[number]], rng) for number in questions]
+    wanted, targets, hard = [], list[int](), []
+    for text, (row, fact) in enumerate(zip((corpus.rows[each] for each in texts), questions, strict=True)):
+        length = len(row.tokens) - row.since
+        first = length - row.answer - 1
+        wanted += [Spot(text, first + token) for token in range(row.answer)]
+        targets += row.tokens[-row.answer :]
+        if text % _EVERY == 0:
+            hard += [Spot(text, first, withheld=fact), Spot(text, length - 1)]
+    outside = [person for person in rng.sample(range(pairs), min(pairs, len(people) + _ABSENT)) if person not in people]
+    others = [2 * person + rng.randrange(2) for person in outside[:_ABSENT]]
+    texts += [_question(plan, corpus.facts[fact], rng) for fact in others]
+    texts += rng.sample(corpus.neutral, min(_NEUTRAL, len(corpus.neutral)))
+    texts += [_statement(plan, rng.choice(corpus.facts), rng) for _ in range(_STATEMENTS)]
+    away = []
+    for text in range(len(questions), len(texts)):
+        row = corpus.rows[texts[text]]
+        first, last = (1 if row.since == 0 else 0), len(row.tokens) - row.since
+        away += [Spot(text, rng.randrange(first, last)) for _ in range(_SPOTS)]
+    return Lesson(written=written, texts=texts, wanted=wanted, targets=targets, away=away, hard=hard)
+
+
+def _statement(plan: AdapterPlan, fact: FactRows, rng: Random) -> int:
+    return rng.choice(fact.written["asked" if rng.random() < plan.asked else "taught"])
+
+
+def _question(plan: AdapterPlan, fact: FactRows, rng: Random) -> int:
+    spoken = [row for form, row in fact.asked.items() if form != "cloze"]
+    return rng.choice(spoken) if spoken and rng.random() < plan.spoken else fact.asked["cloze"]

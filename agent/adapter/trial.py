@@ -1,0 +1,80 @@
+"""What an adapter recalls of people that training never saw, and how far it moves texts that ask for nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import torch
+import torch.nn.functional as F
+
+from retention import FactSlots
+
+from .corpus import FactRows
+from .lesson import Spot
+from .loss import Reader
+from .people import Wording
+from .rows import Form
+
+Scores: TypeAlias = dict[str, float]
+
+_TEXTS = 24  # that are read at the same time
+
+
+@torch.no_grad()
+def trial(reader: Reader) -> Scores:
+    """Try an adapter as it is used: the facts of all people of the tests are in one memory.
+
+    Returns:
+        asked, taught, unseen: the share of facts that are recalled where they were told in that wording, asked in the
+            words of the first: every token of the value right.
+        question, chat: the same of those told in a wording that was not taught, asked in that form, where it can be.
+        drift: by how many percent the perplexity of neutral texts moves with that memory.
+    """
+    tests = reader.corpus.tests
+    wordings: tuple[Wording, ...] = ("asked", "taught", "unseen")
+    memories = {each: reader.write([fact.written[each][0] for fact in tests]).rounded() for each in wordings}
+    scores: Scores = {each: recalled(reader, tests, memory, "cloze") for each, memory in memories.items()}
+    for form in tests[0].asked:
+        if form != "cloze":
+            scores[form] = recalled(reader, tests, memories["unseen"], form)
+    return scores | {"drift": drift(reader, memories["taught"])}
+
+
+@torch.no_grad()
+def recalled(reader: Reader, facts: Sequence[FactRows], memory: FactSlots, form: Form) -> float:
+    """Return the share of facts of which the most likely tokens are those of the value, in 0 to 1."""
+    found = 0
+    for start in range(0, len(facts), _TEXTS):
+        texts = [fact.asked[form] for fact in facts[start : start + _TEXTS]]
+        spots, targets = [], list[int]()
+        for text, row in enumerate(reader.corpus.rows[each] for each in texts):
+            first = len(row.tokens) - row.since - row.answer - 1
+            spots += [Spot(text, first + token) for token in range(row.answer)]
+            targets += row.tokens[-row.answer :]
+        logits, _, _ = reader.read(texts, spots, memory, training=False)
+        right = (logits.argmax(dim=-1).cpu() == torch.tensor(targets)).tolist()
+        wrong = {spot.text for spot, hit in zip(spots, right, strict=True) if not hit}
+        found += len(texts) - len(wrong)
+    return found / len(facts)
+
+
+@torch.no_grad()
+def drift(reader: Reader, memory: FactSlots) -> float:
+    """Return by how many percent a memory moves the perplexity of the neutral texts of the tests."""
+    with_memory, without, tokens = 0.0, 0.0, 0
+    neutral = reader.corpus.neutral_tests
+    for start in range(0, len(neutral), _TEXTS):
+        texts = neutral[start : start + _TEXTS]
+        spots, targets = [], list[int]()
+        for text, row in enumerate(reader.corpus.rows[each] for each in texts):
+            told = row.tokens[row.since + 1 :]
+            spots += [Spot(text, place) for place in range(len(told))]
+            targets += told
+        logits, _, states = reader.read(texts, spots, memory, training=False)
+        wanted = torch.tensor(targets, device=logits.device)
+        with_memory += float(F.cross_entropy(logits, wanted, reduction="sum"))
+        without += float(F.cross_entropy(reader.head(states), wanted, reduction="sum"))
+        tokens += len(targets)
+    return 100.0 * math.expm1((with_memory - without) / tokens)

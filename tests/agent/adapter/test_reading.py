@@ -1,0 +1,230 @@
+"""Texts, rows and states: what is read from states is what the model itself says when it reads with its hooks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+import torch
+
+from agent.adapter.corpus import make_corpus
+from agent.adapter.lesson import Spot, draw_lesson
+from agent.adapter.loss import Reader, lesson_loss
+from agent.adapter.neutral import neutral_rows, openings, prompts
+from agent.adapter.people import Fact
+from agent.adapter.plan import AdapterPlan
+from agent.adapter.preparing import Prepared
+from agent.adapter.rows import Row, asked_row, chat_row, statement_row
+from agent.adapter.trial import drift, recalled, trial
+from retention import FactSlots, Handle
+
+FACT = Fact("Anna Berg", "dog", "Abmo")
+
+
+def decoded(tokenizer: Any, row: Row) -> str:
+    return str(tokenizer.decode(row.tokens))
+
+
+def wild(handle: Handle) -> None:
+    """Give an adapter weights with which it reads whatever there is."""
+    with torch.no_grad():
+        handle.adapter.scale.normal_(generator=torch.Generator().manual_seed(0))
+        handle.adapter.null_score.fill_(-5.0)
+
+
+def test_rows_end_with_the_value_and_begin_where_it_is_asked(tokenizer: Any) -> None:
+    cloze, spoken, chat = (asked_row(tokenizer, FACT, form) for form in ("cloze", "question", "chat"))
+    assert decoded(tokenizer, cloze) == "The dog of Anna Berg is called Abmo"
+    assert decoded(tokenizer, spoken) == "Question: What is the dog of Anna Berg called?\nAnswer: Abmo"
+    assert decoded(tokenizer, chat) == "<s>user\nWhat is the dog of Anna Berg called?</s><s>assistant\n Abmo"
+    for row in (cloze, spoken, chat):
+        assert tokenizer.decode(row.tokens[-row.answer :]) == " Abmo"
+    assert (cloze.since, spoken.since) == (1, 1)
+    assert tokenizer.decode(chat.tokens[: chat.since]) == "<s>user\n"
+    told = statement_row(tokenizer, "Anna Berg has a dog.")
+    assert (decoded(tokenizer, told), told.since, told.answer) == ("<s>Anna Berg has a dog.", 0, 0)
+    assert chat_row(tokenizer, "hello").answer == 0
+
+
+def test_neutral_texts_are_the_models_own_and_of_one_side(model: Any, tokenizer: Any) -> None:
+    rows = neutral_rows(model, tokenizer, texts=30, seed=1)
+    assert rows == neutral_rows(model, tokenizer, texts=30, seed=1)
+    assert rows != neutral_rows(model, tokenizer, texts=30, seed=2)
+    assert len(rows) == 30
+    begun = Counter(
+        next(each for each in openings(test=False) + prompts(test=False) if each in text)
+        for text in (decoded(tokenizer, row) for row in rows)
+    )
+    assert len(begun) >= 20
+    assert not set(openings(test=True)) & set(openings(test=False))
+    assert not set(prompts(test=True)) & set(prompts(test=False))
+    for row in rows:
+        drawn = row.tokens[-28:]
+        assert 1 not in drawn[:-1] or row.tokens.index(1, row.since) <= len(row.tokens)
+
+
+def test_a_text_ends_where_the_model_ends_it(model: Any, tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def generate(tokens: torch.Tensor, **more: Any) -> torch.Tensor:
+        drawn = torch.tensor([[5, 6, 1, 1, 1]]).expand(len(tokens), -1)
+        return torch.cat([tokens, drawn], dim=1)
+
+    monkeypatch.setattr(model, "generate", generate)
+    for row in neutral_rows(model, tokenizer, texts=25, seed=0):
+        assert row.tokens[-3:] == (5, 6, 1)
+
+
+def test_a_corpus_has_every_text_once_and_no_fact_twice(tokenizer: Any, plan: AdapterPlan) -> None:
+    neutral, tests = [Row((5, 6, 7))], [Row((7, 8, 9))]
+    corpus = make_corpus(plan, tokenizer, neutral, tests)
+    assert corpus.digest == make_corpus(plan, tokenizer, neutral, tests).digest
+    assert (len(corpus.facts), len(corpus.tests)) == (20, 2 * plan.test_people)
+    assert [corpus.rows[row] for row in corpus.neutral + corpus.neutral_tests] == neutral + tests
+    places = [row for fact in corpus.facts + corpus.tests for rows in fact.written.values() for row in rows]
+    places += [row for fact in corpus.facts + corpus.tests for row in fact.asked.values()]
+    assert sorted(places + corpus.neutral + corpus.neutral_tests) == list(range(len(corpus.rows)))
+    for pair in range(0, 20, 2):
+        one, other = corpus.facts[pair : pair + 2]
+        assert set(one.asked) == set(other.asked) == ({"cloze", "question", "chat"} if pair % 4 == 0 else {"cloze"})
+    assert all(set(fact.written) == {"asked", "taught"} for fact in corpus.facts)
+    assert all(set(fact.written) == {"asked", "taught", "unseen"} for fact in corpus.tests)
+    for fact in corpus.facts + corpus.tests:
+        told = decoded(tokenizer, corpus.rows[fact.written["asked"][0]])
+        assert told == f"<s>{decoded(tokenizer, corpus.rows[fact.asked['cloze']])}."
+
+
+@pytest.mark.parametrize("form", ["cloze", "question", "chat"])
+def test_it_reads_what_the_model_says_with_its_hooks(prepared: Prepared, model: Any, form: str) -> None:
+    reader, handle = prepared.reader, prepared.reader.handle
+    wild(handle)
+    corpus = reader.corpus
+    with torch.no_grad():
+        memory = reader.write([fact.written["taught"][0] for fact in corpus.tests[:12]]).rounded()
+    place = corpus.tests[3].asked[form]  # type: ignore[index]
+    row = corpus.rows[place]
+    spots = [Spot(0, at) for at in range(len(row.tokens) - row.since)]
+    with torch.no_grad():
+        logits, _, states = reader.read([place], spots, memory, training=False)
+        tokens = torch.tensor([row.tokens])
+        plain = model(input_ids=tokens).logits[0, row.since :]
+        with handle.reading(memory, since=row.since):
+            wanted = model(input_ids=tokens).logits[0, row.since :]
+        frozen = reader.head(states)
+    assert torch.allclose(frozen, plain, atol=1e-4)
+    assert torch.allclose(logits, wanted, atol=1e-4)
+    assert (logits - frozen).abs().max() > 0.1
+
+
+def test_a_statement_is_read_without_the_token_that_begins_it(prepared: Prepared, model: Any) -> None:
+    reader, handle = prepared.reader, prepared.reader.handle
+    wild(handle)
+    memory = handle.write(["Anna Berg has a dog called Abmo.", "The seat of Anna Berg is 12A."])
+    place = reader.corpus.facts[0].written["taught"][0]
+    tokens = reader.corpus.rows[place].tokens
+    with torch.no_grad():
+        with handle.reading(memory, since=1):
+            wanted = model(input_ids=torch.tensor([tokens])).logits[0, 1:]
+        logits, _, _ = reader.read([place], [Spot(0, at) for at in range(1, len(tokens))], memory, training=False)
+    assert torch.allclose(logits, wanted, atol=1e-4)
+
+
+def test_a_lesson_asks_for_values_that_are_in_memory(tokenizer: Any, plan: AdapterPlan, prepared: Prepared) -> None:
+    corpus = prepared.reader.corpus
+    owner = {row: fact for fact, each in enumerate(corpus.facts) for rows in each.written.values() for row in rows}
+    questioned = {row: fact for fact, each in enumerate(corpus.facts) for row in each.asked.values()}
+    assert draw_lesson(plan, corpus, 3) == draw_lesson(plan, corpus, 3) != draw_lesson(plan, corpus, 4)
+    for iteration in range(12):
+        lesson = draw_lesson(plan, corpus, iteration)
+        inside = [owner[row] for row in lesson.written]
+        assert len(inside) == 8
+        assert inside[::2] == [fact - 1 for fact in inside[1::2]]  # both of each person
+        told = dict(enumerate(corpus.rows[row] for row in lesson.texts))
+        asked = {spot.text for spot in lesson.wanted}
+        assert len(asked) == 4
+        assert {questioned[lesson.texts[text]] for text in asked} <= set(inside)
+        for spot, target in zip(lesson.wanted, lesson.targets, strict=True):
+            assert told[spot.text].tokens[told[spot.text].since + spot.place + 1] == target
+            assert spot.withheld is None
+        for spot in lesson.hard:
+            row = told[spot.text]
+            if spot.withheld is None:  # after the value
+                assert spot.place + row.since == len(row.tokens) - 1
+            else:
+                assert inside[spot.withheld] == questioned[lesson.texts[spot.text]]
+                assert spot.place + row.since == len(row.tokens) - row.answer - 1
+        assert len(lesson.hard) == 4
+        for spot in lesson.away:
+            assert spot.text not in asked
+            assert questioned.get(lesson.texts[spot.text]) not in inside
+            assert 0 <= spot.place < len(told[spot.text].tokens) - told[spot.text].since
+
+
+def test_the_loss_is_low_where_values_are_said_and_nothing_else_moves(plan: AdapterPlan, prepared: Prepared) -> None:
+    reader = prepared.reader
+    lesson = draw_lesson(plan, reader.corpus, 0)
+    still = lesson_loss(plan, reader, lesson)
+    assert float(still.away) == pytest.approx(0.0, abs=1e-6)  # a new adapter reads nothing
+    assert float(still.hard) == pytest.approx(0.0, abs=1e-6)
+    wild(reader.handle)
+    moved = lesson_loss(plan, reader, lesson)
+    assert float(moved.away) > 0.01
+    assert float(moved.hard) > 0.01
+    assert float(moved.total.detach()) > float(moved.value) + float(moved.away)
+
+
+class Oracle:
+    """Says of each text the tokens that it goes on with, for the facts that it knows; stands in for a reader."""
+
+    def __init__(self, reader: Reader, known: set[int]) -> None:
+        self.corpus, self._known = reader.corpus, known
+
+    def read(self, texts: Any, spots: Any, memory: FactSlots, *, training: bool) -> Any:
+        logits = torch.zeros(len(spots), 2000)
+        for row, spot in enumerate(spots):
+            text = self.corpus.rows[texts[spot.text]]
+            told = text.tokens[text.since + spot.place + 1]
+            logits[row, told if texts[spot.text] in self._known else 0] = 9.0
+        return logits, None, None
+
+
+def test_a_trial_counts_facts_of_which_every_token_is_right(prepared: Prepared) -> None:
+    tests = prepared.reader.corpus.tests
+    oracle: Any = Oracle(prepared.reader, {fact.asked["chat"] for fact in tests[:3]})
+    memory = prepared.reader.handle.adapter.no_facts()
+    assert recalled(oracle, tests, memory, "chat") == pytest.approx(0.25)
+    assert recalled(oracle, tests, memory, "cloze") == 0.0
+
+
+def test_the_drift_is_that_of_the_perplexity(prepared: Prepared) -> None:
+    reader = prepared.reader
+    assert drift(reader, reader.handle.adapter.no_facts()) == 0.0
+    wild(reader.handle)
+    with torch.no_grad():
+        memory = reader.write([fact.written["taught"][0] for fact in reader.corpus.tests[:12]]).rounded()
+    kept = reader.corpus.neutral_tests[:]
+    reader.corpus.neutral_tests[:] = kept[:3]
+    try:
+        found = drift(reader, memory)
+    finally:
+        reader.corpus.neutral_tests[:] = kept
+    nll = {True: 0.0, False: 0.0}
+    count = 0
+    for row in (reader.corpus.rows[place] for place in kept[:3]):
+        tokens = torch.tensor([row.tokens])
+        for with_memory in nll:
+            with (
+                torch.no_grad(),
+                reader.handle.reading(memory if with_memory else reader.handle.adapter.no_facts(), since=row.since),
+            ):
+                logits = reader.handle.model(input_ids=tokens).logits[0, row.since : -1].log_softmax(dim=-1)
+            nll[with_memory] -= float(logits.gather(1, tokens[0, row.since + 1 :, None]).sum())
+        count += len(row.tokens) - row.since - 1
+    wanted = 100 * (torch.tensor((nll[True] - nll[False]) / count).exp() - 1)
+    assert found == pytest.approx(float(wanted), abs=0.01)
+    assert abs(found) > 0.5
+
+
+def test_a_trial_names_what_it_measured(prepared: Prepared) -> None:
+    assert trial(prepared.reader) == {
+        "asked": 0.0, "taught": 0.0, "unseen": 0.0, "question": 0.0, "chat": 0.0, "drift": pytest.approx(0.0)
+    }  # fmt: skip
