@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from retention import MissingExtraError
 
 if TYPE_CHECKING:
-    from ..meta.training import Mark
+    from .live import Mark
 
 
 @contextmanager
@@ -36,8 +36,8 @@ def board(folder: Path | None) -> Iterator[Callable[[Mark], None]]:
     with SummaryWriter(folder) as writer:
 
         def write(mark: Mark) -> None:
-            for name in ("loss", "score", "cpu_seconds", "env_steps"):
-                writer.add_scalar(name, getattr(mark, name), mark.iteration)
+            for name, value in mark.scalars().items():
+                writer.add_scalar(name, value, mark.iteration)
             writer.flush()
 
         yield write

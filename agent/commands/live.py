@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeAlias
+from typing import Protocol, TypeAlias
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..history import EpisodeResult
-
-if TYPE_CHECKING:
-    from ..meta.training import Mark
 
 _LINES = 10  # plain lines in all, at most
 _WINDOW = 20  # episodes in the running mean
@@ -66,8 +63,23 @@ def progress_line(episodes: int, display: str) -> Iterator[Advance]:
         yield advance
 
 
+class Mark(Protocol):
+    """How far a training has come."""
+
+    @property
+    def iteration(self) -> int:
+        """Return the optimiser steps so far."""
+
+    def told(self) -> str:
+        """Say it in a line."""
+
+    def scalars(self) -> dict[str, float]:
+        """Return its numbers by name."""
+
+
 Step: TypeAlias = Callable[[int, float], None]
-Marked: TypeAlias = Callable[["Mark"], None]
+Marked: TypeAlias = Callable[[Mark], None]
+Texts: TypeAlias = Callable[[int, int], None]
 
 
 @contextmanager
@@ -87,13 +99,10 @@ def training_line(done: int, iterations: int, display: str) -> Iterator[tuple[St
         yield (lambda iteration, loss: None), (lambda mark: None)
         return
 
-    def said(mark: Mark) -> str:
-        return f"loss {mark.loss:.3f}, return {mark.score:.3g}, {mark.cpu_seconds:.0f} CPU-s"
-
     if display == "plain" or not console.is_terminal:
 
         def print_mark(mark: Mark) -> None:
-            console.print(f"iteration {mark.iteration:,}/{iterations:,}: {said(mark)}", soft_wrap=True)
+            console.print(f"iteration {mark.iteration:,}/{iterations:,}: {mark.told()}", soft_wrap=True)
 
         yield (lambda iteration, loss: None), print_mark
         return
@@ -104,4 +113,35 @@ def training_line(done: int, iterations: int, display: str) -> Iterator[tuple[St
         def step(iteration: int, loss: float) -> None:
             progress.update(line, completed=iteration)
 
-        yield step, lambda mark: progress.update(line, description=said(mark))
+        yield step, lambda mark: progress.update(line, description=mark.told())
+
+
+@contextmanager
+def texts_line(display: str) -> Iterator[Texts]:
+    """Show how a frozen model reads texts.
+
+    Args:
+        display: ``auto`` (live on a terminal, else plain), ``plain`` or ``none``.
+
+    Yields:
+        What to call now and then, with the texts that were read so far and all texts.
+    """
+    console = Console(stderr=True, highlight=False)
+    if display == "none":
+        yield lambda done, texts: None
+        return
+    if display == "plain" or not console.is_terminal:
+        shown = 0
+
+        def print_texts(done: int, texts: int) -> None:
+            nonlocal shown
+            if done * _LINES // texts > shown:
+                shown = done * _LINES // texts
+                console.print(f"texts read: {done:,}/{texts:,}", soft_wrap=True)
+
+        yield print_texts
+        return
+    columns = (TextColumn("texts read"), MofNCompleteColumn(), BarColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
+        line = progress.add_task("", total=None)
+        yield lambda done, texts: progress.update(line, completed=done, total=texts)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from retention import HoldfastError, MissingExtraError
 _WINDOW = 20  # episodes in the running mean
 _SUFFIXES = (".png", ".svg", ".pdf")
 _EARLIER, _NOW = "#999999", "#0072B2"  # Okabe and Ito's palette: told apart by colour-blind readers too
+_WORDINGS = {"asked": "#009E73", "taught": "#0072B2", "unseen": "#D55E00"}
 
 
 def check_plot(path: str) -> None:
@@ -85,19 +87,45 @@ def draw_curve(path: Path, marks: Sequence[Mapping[str, Any]], *, optimum: float
         optimum: the best score.
         title: of the picture.
     """
+    steps = [mark["env_steps"] for mark in marks]
+    with _score_and_loss(path, steps, marks, title=title, label="steps of training tasks") as upper:
+        upper.plot(steps, [mark["score"] for mark in marks], color=_NOW, marker="o", markersize=3)
+        upper.axhline(optimum, color="black", linestyle=":", linewidth=1.0, label="optimum")
+        upper.set(ylabel="return of the last episode")
+
+
+def draw_recall(path: Path, marks: Sequence[Mapping[str, Any]], *, title: str) -> None:
+    """Draw what an adapter recalled of people that it does not know, over its training, and its loss below.
+
+    Args:
+        path: where to.
+        marks: each with ``iteration``, ``scores`` and ``loss``.
+        title: of the picture.
+    """
+    steps = [mark["iteration"] for mark in marks]
+    with _score_and_loss(path, steps, marks, title=title, label="iteration") as upper:
+        for name, colour in _WORDINGS.items():
+            found = [mark["scores"][name] for mark in marks]
+            upper.plot(steps, found, color=colour, marker="o", markersize=3, label=f"told in {name} words")
+        upper.set(ylabel="share recalled", ylim=(-0.02, 1.02))
+
+
+@contextmanager
+def _score_and_loss(
+    path: Path, steps: Sequence[int], marks: Sequence[Mapping[str, Any]], *, title: str, label: str
+) -> Iterator[Any]:
+    """Draw the loss of a training below what the block draws on the axes that it gets."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    steps = [mark["env_steps"] for mark in marks]
     figure, (upper, lower) = plt.subplots(2, 1, figsize=(7.0, 4.8), sharex=True, layout="constrained")
-    upper.plot(steps, [mark["score"] for mark in marks], color=_NOW, marker="o", markersize=3)
-    upper.axhline(optimum, color="black", linestyle=":", linewidth=1.0, label="optimum")
+    yield upper
     upper.legend(frameon=False)
-    upper.set(title=title, ylabel="return of the last episode")
+    upper.set(title=title)
     lower.plot(steps, [mark["loss"] for mark in marks], color=_EARLIER, marker="o", markersize=3)
-    lower.set(xlabel="steps of training tasks", ylabel="loss")
+    lower.set(xlabel=label, ylabel="loss")
     for axes in (upper, lower):
         axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=150)

@@ -1,19 +1,35 @@
-"""``holdfast train``: meta-train a policy that uses a memory, and keep it in a folder."""
+"""``holdfast train``: meta-train a policy that uses a memory, or an adapter of a language model."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, final
 
 import click
 
 if TYPE_CHECKING:
     from ..meta.training import Training
 
+_ADAPTER = "adapter"
 _MARKS, _SHORTEST = 10, 100  # times that a training is tried and saved, and iterations between them at least
 
 
-@click.command()
+@final
+class _FamilyOrAdapter(click.Command):
+    """Takes the name of a family; ``adapter`` in its place is a command of its own, with options of its own."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Return the context of the command that the arguments are for."""
+        if args[:1] == [_ADAPTER]:
+            from .train_adapter import adapter
+
+            return adapter.make_context(f"{info_name} {_ADAPTER}", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+
+@click.command(cls=_FamilyOrAdapter)
 @click.argument("family", required=False)
 @click.option(
     "--out",
@@ -56,7 +72,8 @@ def train(
 ) -> None:
     """Meta-train a policy on a family of tasks: what to make of a memory, not what is in it.
 
-    Without FAMILY it lists the families. A training that was interrupted goes on where it was saved last when the same
+    Without FAMILY it lists the families. With adapter in its place it trains one for a language model: see holdfast
+    train adapter --help. A training that was interrupted goes on where it was saved last when the same
     command is given again, and ends with the same weights. The finished policy is a folder with weights and a recipe:
     holdfast run ENV_ID --policy retention:FOLDER.
 
@@ -65,6 +82,7 @@ def train(
       holdfast train
       holdfast train hidden-rule --out my-rule --plot curve.png
       holdfast run holdfast/HiddenRule-v0 --policy retention:my-rule
+      holdfast train adapter --out my-adapter
     """
     if family is None:
         _list(as_json)
@@ -96,14 +114,17 @@ def _list(as_json: bool) -> None:
     import json
 
     from ..meta.catalogue import CATALOGUE
+    from .train_adapter import ITERATIONS
 
     rows = [
         {"family": name, "env_id": each.env_id, "iterations": each.iterations, "summary": each.summary}
         for name, each in CATALOGUE.items()
     ]
+    adapter = {"iterations": ITERATIONS, "summary": "a frozen language model that reads what it was told"}
     if as_json:
-        click.echo(json.dumps({"families": rows}))
+        click.echo(json.dumps({"families": rows, _ADAPTER: adapter}))
         return
+    rows.append({"family": _ADAPTER, "env_id": "(a language model)", **adapter})
     for row in rows:
         click.echo(f"{row['family']:<16}{row['env_id']:<28}{row['iterations']:>7,} iterations  {row['summary']}")
 

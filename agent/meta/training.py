@@ -42,6 +42,14 @@ class Mark:
     loss: float
     score: float
 
+    def told(self) -> str:
+        """Say it in a line."""
+        return f"loss {self.loss:.3f}, return {self.score:.3g}, {self.cpu_seconds:.0f} CPU-s"
+
+    def scalars(self) -> dict[str, float]:
+        """Return its numbers by name."""
+        return {name: getattr(self, name) for name in ("loss", "score", "cpu_seconds", "env_steps")}
+
 
 @final
 class Training:

@@ -58,10 +58,12 @@ def weights(folder: Path) -> bytes:
 def test_without_a_family_it_lists_them(call: Call) -> None:
     said = call("train")
     assert said.exit_code == 0
-    assert [line.split()[:2] for line in said.stdout.splitlines()] == [
-        [name, family.entry.env_id] for name, family in FAMILIES.items()
-    ]
-    listed = json.loads(call("train", "--json").stdout)["families"]
+    *families, adapter = [line.split() for line in said.stdout.splitlines()]
+    assert [words[:2] for words in families] == [[name, family.entry.env_id] for name, family in FAMILIES.items()]
+    assert adapter[:3] == ["adapter", "(a", "language"]
+    told = json.loads(call("train", "--json").stdout)
+    listed = told["families"]
+    assert told["adapter"]["iterations"] == 900
     assert [each["family"] for each in listed] == list(FAMILIES)
     assert [each["iterations"] for each in listed] == [family.entry.iterations for family in FAMILIES.values()]
 
@@ -209,6 +211,13 @@ def test_a_folder_that_cannot_be_written_is_found_out_before_the_training(
                 said = refusal(call("train", "hidden-rule", *TINY, "--out", out, "--display", "none"))
                 assert "Permission denied" in said
             folder.chmod(0o755)
+
+
+def test_help_says_what_can_be_trained(call: Call) -> None:
+    assert "holdfast train adapter --help" in " ".join(call("train", "--help").stdout.split())
+    adapter = call("train", "adapter", "--help").stdout
+    assert adapter.startswith("Usage: holdfast train adapter [OPTIONS]")
+    assert "--people" in adapter
 
 
 # -- holdfast run --policy
