@@ -31,9 +31,11 @@ logger = logging.getLogger(__name__)
 TAMPERED = "tampered"
 """Why a template is held whose seal does not fit."""
 
+SEAL_BYTES = 16
+"""How long a seal is."""
+
 KEY_BYTES = 32
 _LEAST_KEY_BYTES = 16
-_SIZE = 16
 _CHUNK = 500
 
 
@@ -53,9 +55,11 @@ class Seal:
 
     def of(self, namespace: str, source: str, content: str) -> bytes:
         """Return the seal of a text."""
-        parts = [part.encode() for part in (namespace, source, content)]
-        message = b"".join(len(part).to_bytes(8, "little") + part for part in parts)
-        return hmac.digest(self._key, message, "sha256")[:_SIZE]
+        return self.of_parts(namespace.encode(), source.encode(), content.encode())
+
+    def of_parts(self, *parts: bytes) -> bytes:
+        """Return the seal of several things together."""
+        return hmac.digest(self._key, told_apart(*parts), "sha256")[:SEAL_BYTES]
 
 
 @final
@@ -120,6 +124,11 @@ class Sealing:
                 f"{connections.name}: is sealed with key {known}, this one is {seal.key_id}; open it with its own key, "
                 "or open it without one and take its texts for true as they are: holdfast memory seal"
             )
+
+
+def told_apart(*parts: bytes) -> bytes:
+    """Return several things as one, each with its length before it, so that none can pass for two."""
+    return b"".join(len(part).to_bytes(8, "little") + part for part in parts)
 
 
 def key_id(db: Database) -> str | None:

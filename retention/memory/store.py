@@ -11,6 +11,7 @@ from .audit_store import AuditStore
 from .connections import Connections
 from .encoding import EncoderLike, Encoding
 from .episode_store import EpisodeStore
+from .fact_store import FactStore
 from .file_store import FileStore
 from .gate import FeedbackGate
 from .item_store import ItemStore
@@ -25,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 @final
-class EpisodicMemory(EpisodeStore, ItemStore, RunStore, AuditStore, FileStore):
+class EpisodicMemory(EpisodeStore, ItemStore, RunStore, AuditStore, FactStore, FileStore):
     """What agents keep between episodes, processes and machines.
 
     Each method that writes does so in one transaction: a process that is killed leaves all of it or nothing. Threads

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from sqlite_utils import Database, Migrations
 
-from retention import EpisodicMemory, MemoryWriteError
+from retention import EpisodicMemory, MemoryWriteError, TemplateDraft
 from retention.memory import opening, schema
 from retention.memory.credit import LIMIT, PRIOR_WEIGHT
 from retention.memory.schema import SCHEMA_VERSION
@@ -192,3 +192,31 @@ def test_a_file_of_version_3_gets_runs_and_seals(old: Path, caplog: pytest.LogCa
     assert version(old) == SCHEMA_VERSION
     assert f"brought from schema version 3 to {SCHEMA_VERSION}; as it was before, it is kept in " in caplog.text
     assert version(old.with_name("memory.db.v3.backup")) == 3
+
+
+def test_a_file_of_version_4_gets_a_cache_of_slots(old: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Brought to version 4 first, as it was then; from then on slots go with the texts they are of."""
+    with closing(sqlite3.connect(old)) as connection:
+        db = Database(connection)
+        version_4 = Migrations("holdfast.memory")
+        steps = (schema.m001_create_tables, schema.m002_text_memories, schema.m003_words_and_sources)
+        for step in (*steps, schema.m004_runs_and_seals):
+            version_4(name=step.__name__)(step)
+        version_4.apply(db)
+        connection.execute("PRAGMA user_version = 4")
+        connection.commit()
+    with caplog.at_level(logging.WARNING), EpisodicMemory.open(old) as memory:
+        assert memory.verify() == []
+        assert memory.get(3, namespace="alice").content == "the door is locked"
+        fact = TemplateDraft(content="The gate is open.", key=KEYS[0], kind="fact")
+        (number,) = memory.write([fact], namespace="alice")
+        (row,) = memory.load_facts([number], namespace="alice", adapter="a")
+        assert memory.cache_slots([row._replace(slots=b"made")], namespace="alice", adapter="a") == 1
+        assert memory.load_facts([number], namespace="alice", adapter="a") == [row._replace(slots=b"made")]
+        assert memory.verify() == []
+    assert version(old) == SCHEMA_VERSION
+    assert (
+        f"brought from schema version 4 to {SCHEMA_VERSION}; as it was before, it is kept in memory.db.v4.backup"
+        in caplog.text
+    )
+    assert version(old.with_name("memory.db.v4.backup")) == 4
