@@ -14,6 +14,9 @@ from .errors import NotFoundError as NotFoundError
 from .errors import SlotFileError as SlotFileError
 from .errors import UnsupportedModelError as UnsupportedModelError
 from .errors import UnsupportedSpaceError as UnsupportedSpaceError
+from .fact_memory import FactMemory as FactMemory
+from .fact_memory import FactReading as FactReading
+from .fact_memory import FactRecall as FactRecall
 from .index.choose import choose_tier as choose_tier
 from .index.choose import new_table as new_table
 from .index.dense import DenseTable as DenseTable
@@ -85,6 +88,8 @@ from .memory.episodes import CommittedEpisode as CommittedEpisode
 from .memory.episodes import Episode as Episode
 from .memory.episodes import EpisodeDraft as EpisodeDraft
 from .memory.episodes import Feedback as Feedback
+from .memory.fact_rows import FactRow as FactRow
+from .memory.fact_store import Rated as Rated
 from .memory.forgetting import Forgotten as Forgotten
 from .memory.forgetting import Trimmed as Trimmed
 from .memory.gate import FeedbackGate as FeedbackGate
@@ -113,6 +118,8 @@ from .memory.transfer import Exported as Exported
 from .memory.transitions import Transitions as Transitions
 from .memory.upkeep import Compacted as Compacted
 from .memory.writing import WriteReport as WriteReport
+from .sentences import is_statement as is_statement
+from .sentences import sentences as sentences
 from .tools.byte_store import MemoryByteStore as MemoryByteStore
 from .tools.caller import Caller as Caller
 from .tools.config import Guard as Guard
@@ -148,6 +155,10 @@ __all__ = [
     "Eviction",
     "Exported",
     "FactAdapter",
+    "FactMemory",
+    "FactReading",
+    "FactRecall",
+    "FactRow",
     "FactSlots",
     "Feedback",
     "FeedbackGate",
@@ -194,6 +205,7 @@ __all__ = [
     "QueryPool",
     "RandomEviction",
     "RankingConfig",
+    "Rated",
     "ReadInfo",
     "Recall",
     "Receipt",
@@ -236,6 +248,7 @@ __all__ = [
     "diagnose",
     "distance_scores",
     "exact_top",
+    "is_statement",
     "langchain_tools",
     "load_adapter",
     "load_layer",
@@ -251,6 +264,7 @@ __all__ = [
     "save_adapter",
     "save_model",
     "save_slots",
+    "sentences",
     "slots_from_templates",
     "templates_from_slots",
     "write_sealed",
