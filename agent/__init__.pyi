@@ -9,8 +9,11 @@ from .adapter.people import trained_relations as trained_relations
 from .agent import Agent as Agent
 from .candidates import NumberedCandidates as NumberedCandidates
 from .chat.block import data_block as data_block
+from .chat.causal import attach_adapter as attach_adapter
+from .chat.causal import load_causal as load_causal
 from .chat.choosing import ScoresAnswers as ScoresAnswers
 from .chat.choosing import choose_answer as choose_answer
+from .chat.fact_chat import FactChat as FactChat
 from .chat.local_chat import LocalChat as LocalChat
 from .chat.named import make_chat_model as make_chat_model
 from .chat.smollm import LocalModel as LocalModel
@@ -49,6 +52,7 @@ __all__ = [
     "EpisodeResult",
     "Experience",
     "Fact",
+    "FactChat",
     "GradientConfig",
     "GradientPolicy",
     "History",
@@ -69,9 +73,11 @@ __all__ = [
     "Task",
     "Vocabulary",
     "asked",
+    "attach_adapter",
     "choose_answer",
     "data_block",
     "held_out_relations",
+    "load_causal",
     "load_local",
     "local_model_missing",
     "make_chat_model",

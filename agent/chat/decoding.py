@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Literal, final
 
 import torch
@@ -13,7 +13,8 @@ from .smollm import LocalModel
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-_UNFINISHED = "\N{REPLACEMENT CHARACTER}"  # what the first bytes of a character decode to
+UNFINISHED = "\N{REPLACEMENT CHARACTER}"
+"""What the first bytes of a character decode to."""
 
 
 @final
@@ -22,11 +23,19 @@ class Decoder:
 
     Attributes:
         tokens: what has been said so far, without the end mark.
-        finish_reason: ``"stop"`` where the model or a stop text ended it, ``"length"`` where ``max_tokens`` did.
+        finish_reason: ``"stop"`` where the model or a stop text ended it, ``"length"`` where ``max_tokens`` did,
+            ``"interrupted"`` where the caller did.
     """
 
     def __init__(
-        self, local: LocalModel, *, max_tokens: int, temperature: float, seed: int, stop: Sequence[str]
+        self,
+        local: LocalModel,
+        *,
+        max_tokens: int,
+        temperature: float,
+        seed: int,
+        stop: Sequence[str],
+        interrupted: Callable[[], bool] = lambda: False,
     ) -> None:
         """Get ready to answer.
 
@@ -36,12 +45,14 @@ class Decoder:
             temperature: 0 for the most likely token.
             seed: of the drawing.
             stop: texts that end the answer.
+            interrupted: asked after each token whether to end it.
         """
         self._local, self._max_tokens, self._temperature = local, max_tokens, temperature
         self._stop = [text for text in stop if text]
+        self._interrupted = interrupted
         self._random = torch.Generator().manual_seed(seed)
         self.tokens: list[int] = []
-        self.finish_reason: Literal["stop", "length"] = "length"
+        self.finish_reason: Literal["stop", "length", "interrupted"] = "length"
 
     def texts(self, prompt: Sequence[int]) -> Iterator[str]:
         """Yield the answer piece by piece; what may be the beginning of a stop text waits until it is clear."""
@@ -54,8 +65,8 @@ class Decoder:
                     yield said[shown : min(ends)]
                 return
             sure = len(said) - max((_overlap(said, text) for text in self._stop), default=0)
-            if said.endswith(_UNFINISHED):
-                sure = min(sure, len(said.rstrip(_UNFINISHED)))
+            if said.endswith(UNFINISHED):
+                sure = min(sure, len(said.rstrip(UNFINISHED)))
             if sure > shown:
                 yield said[shown:sure]
                 shown = sure
@@ -80,6 +91,9 @@ class Decoder:
             self.tokens.append(token)
             fed = [token]
             yield self._decoded()
+            if self._interrupted():
+                self.finish_reason = "interrupted"
+                return
 
     def _drawn(self, logits: torch.Tensor) -> int:
         if self._temperature == 0:

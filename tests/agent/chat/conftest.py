@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from agent.chat.gguf_file import GgufFile, read_gguf
 from agent.chat.smollm import LocalModel, build_model, build_tokenizer
+from retention import EpisodicMemory, FactMemory, Handle, attach, config_for
 
 TEMPLATE = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' }}"
@@ -112,6 +114,38 @@ def tiny_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny(tiny_file: Path) -> LocalModel:
     file = read_gguf(tiny_file)
     return LocalModel(name="tiny", model=build_model(file), tokenizer=build_tokenizer(file))
+
+
+@pytest.fixture(scope="session")
+def talker(tiny_file: Path) -> LocalModel:
+    """The tiny model with room for a conversation."""
+    file = read_gguf(tiny_file)
+    file = GgufFile(settings=file.settings | {"llama.context_length": 1024}, tensors=file.tensors)
+    return LocalModel(name="talker", model=build_model(file), tokenizer=build_tokenizer(file))
+
+
+@pytest.fixture
+def handle(talker: LocalModel) -> Iterator[Handle]:
+    """An adapter at work on it that always reads: nothing goes to the null slot."""
+    small = config_for(talker.model, token_heads=1, token_dim=8, fact_heads=2, fact_dim=8, floor=0.0)
+    made = attach(talker.model, small, tokenizer=talker.tokenizer, seed=1)
+    with torch.no_grad():
+        made.adapter.null_score.fill_(-50.0)
+        made.adapter.scale.fill_(1.0)
+    made.adapter.requires_grad_(False)
+    yield made
+    made.detach()
+
+
+@pytest.fixture
+def memory(path: Path) -> Iterator[EpisodicMemory]:
+    with EpisodicMemory.open(path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def facts(handle: Handle, memory: EpisodicMemory) -> FactMemory:
+    return FactMemory(handle, memory, namespace="alice")
 
 
 @pytest.fixture(scope="session")
