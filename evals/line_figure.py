@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MARKERS = "os^Dv<>p"
+_STYLES = ("-", "--", "-.", ":")
 _CLEAN = "clean"
 _COST = "microseconds"
 
@@ -64,7 +65,7 @@ def draw_lines(report: Report, path: Path, *, metric: str, title: str, colours: 
         path: the file to write.
         metric: which of the report's metrics.
         title: over the whole figure.
-        colours: one for each arm, in the order of the report, and again from the first.
+        colours: one for each arm, in the order of the report; then again from the first, the lines being broken.
     """
     from matplotlib.figure import Figure
 
@@ -119,7 +120,8 @@ def _draw_panel(
         below = [row.value - row.low for _, row in mine]
         above = [row.high - row.value for _, row in mine]
         colour = colours[place % len(colours)]
-        panel.plot(at, values, marker=MARKERS[place % len(MARKERS)], markersize=4.5, color=colour, label=arm)
+        marker, style = MARKERS[place % len(MARKERS)], _STYLES[place // len(colours) % len(_STYLES)]
+        panel.plot(at, values, marker=marker, linestyle=style, markersize=4.5, color=colour, label=arm)
         panel.errorbar(at, values, yerr=[below, above], fmt="none", ecolor=colour, linewidth=1.3)
     if axis.doubles:
         panel.set_xscale("log", base=2)

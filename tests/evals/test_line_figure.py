@@ -72,3 +72,13 @@ def test_a_line_of_rates_begins_clean_in_every_panel(tmp_path):
         assert right  # "down" is there with its clean point alone
         begins.append(begin)
     assert abs(begins[0] - begins[1]) < 0.02 * width
+
+
+def test_more_arms_than_colours_are_told_apart_by_broken_lines(tmp_path, monkeypatch):
+    figures = []
+    pytest.importorskip("matplotlib")
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda self, *args, **more: figures.append(self))
+    rows = [row(f"copy {size}", f"arm {number}", number / 10) for size in (8, 64) for number in range(9)]
+    draw_report(Report(suite="s", rows=tuple(rows), verdict=""), tmp_path / "r.png", metric="share", title="?")
+    lines = [line for line in figures[0].axes[0].get_lines() if str(line.get_label()).startswith("arm")]
+    assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == 9
