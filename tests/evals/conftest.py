@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import importlib
 import sys
+from itertools import product
+from typing import Any
 
 import pytest
 
+from agent import LocalModel
 from evals.suite import Suite
 
 TOY = """
@@ -76,3 +79,43 @@ def toy(tmp_path, monkeypatch):
 
     yield make
     sys.modules.pop("toy_suite", None)
+
+
+@pytest.fixture(scope="session")
+def letters() -> Any:
+    """A tokenizer of bytes; it knows some hundred words by name, which a fact may have as its value."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    small = ["".join(parts) + "o" for parts in product("bdfgkpst", "aeu", "lmr", "iu")]
+    words = [f"Ġ{word}" for each in small for word in (each, each.capitalize())]
+    tokens = ["<s>", "</s>", *sorted(pre_tokenizers.ByteLevel.alphabet()), *words]
+    made = Tokenizer(models.BPE({token: number for number, token in enumerate(tokens)}, []))
+    made.pre_tokenizer, made.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    found: Any = PreTrainedTokenizerFast
+    return found(tokenizer_object=made, bos_token="<s>", eos_token="</s>", clean_up_tokenization_spaces=False)
+
+
+@pytest.fixture
+def tiny(letters: Any) -> LocalModel:
+    """A Llama of a few thousand random weights, frozen, in the place of the local model."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(letters),
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=4,
+        num_attention_heads=2,
+        max_position_embeddings=4096,
+        initializer_range=0.5,
+        bos_token_id=0,
+        eos_token_id=1,
+        pad_token_id=1,
+    )
+    model = LlamaForCausalLM(config)
+    model.train(False)
+    model.requires_grad_(False)
+    return LocalModel(name="tiny", model=model, tokenizer=letters)

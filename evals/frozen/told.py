@@ -1,0 +1,115 @@
+"""What is told to a frozen model and asked of it: facts about people who do not exist, in four wordings."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, final
+
+from agent import Vocabulary, asked, held_out_relations, make_facts, statement, trained_relations
+
+from .asking import Asked
+from .wordings import AS_ASKED, NEW_RELATION, TAUGHT, UNSEEN, WORDINGS
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+_WORDED: dict[str, Literal["asked", "taught", "unseen"]] = {
+    AS_ASKED: "asked",
+    TAUGHT: "taught",
+    UNSEEN: "unseen",
+    NEW_RELATION: "unseen",
+}
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """A fact that was told, and how it is asked.
+
+    Attributes:
+        statement: the sentence.
+        cloze: the words of the question, which the value completes.
+        asked: the same and the value, in tokens.
+    """
+
+    statement: str
+    cloze: str
+    asked: Asked
+
+
+def tell(wording: str, *, count: int, seed: int, tokenizer: PreTrainedTokenizerBase) -> list[Told]:
+    """Tell facts; the two of one person stand side by side.
+
+    Whatever the wording, the same seed tells the same facts, but those of relations that were never trained. More facts
+    begin with the same ones.
+
+    Args:
+        wording: one of ``WORDINGS``.
+        count: how many.
+        seed: another seed, other people.
+        tokenizer: of the model that is asked.
+    """
+    relations = held_out_relations() if wording == NEW_RELATION else trained_relations()
+    vocabulary = Vocabulary.of(tokenizer, "test")
+    facts = make_facts(-(-count // 2), split="test", seed=seed, vocabulary=vocabulary, relations=relations)
+    return [
+        Told(
+            statement=statement(fact, _WORDED[wording], random.Random(f"{seed} {place}")),
+            cloze=asked(fact),
+            asked=Asked(encoded(tokenizer, asked(fact)), encoded(tokenizer, f" {fact.value}")),
+        )
+        for place, fact in enumerate(facts[:count])
+    ]
+
+
+def memories(
+    wording: str, size: int, *, questions: int, seed: int, tokenizer: PreTrainedTokenizerBase
+) -> list[tuple[list[Told], list[Told]]]:
+    """Return memories of so many facts: what each is told, in no order, and what of it is asked.
+
+    Args:
+        wording: one of ``WORDINGS``.
+        size: facts in a memory, 1 or an even number.
+        questions: how many in all memories together; they are the same whatever the size.
+        seed: another seed, other people.
+        tokenizer: of the model that is asked.
+    """
+    whole = tell(wording, count=-(-questions // size) * size, seed=seed, tokenizer=tokenizer)
+    return [
+        (random.Random(seed).sample(whole[first : first + size], size), whole[first : min(first + size, questions)])
+        for first in range(0, questions, size)
+    ]
+
+
+def mixed(size: int, *, count: int, seed: int, tokenizer: PreTrainedTokenizerBase) -> list[dict[str, list[Told]]]:
+    """Return memories that are told as many facts in each wording, other ones in each; all are asked.
+
+    Args:
+        size: facts in a memory, a multiple of the number of wordings.
+        count: of memories.
+        seed: as of ``memories``: the questions are among those.
+        tokenizer: of the model that is asked.
+    """
+    share = size // len(WORDINGS)
+    apart = share + share % 2  # the two facts of a person are not told in two wordings
+    parts = {
+        wording: tell(wording, count=count * len(WORDINGS) * apart, seed=seed, tokenizer=tokenizer)
+        for wording in WORDINGS
+    }
+    return [
+        {wording: facts[first : first + share] for wording, facts, first in _places(parts, number, apart)}
+        for number in range(count)
+    ]
+
+
+def encoded(tokenizer: PreTrainedTokenizerBase, text: str) -> tuple[int, ...]:
+    """Return the tokens of a text, with none of the model's own in front."""
+    return tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def _places(parts: dict[str, list[Told]], number: int, apart: int) -> Sequence[tuple[str, list[Told], int]]:
+    return [
+        (wording, facts, (number * len(parts) + place) * apart) for place, (wording, facts) in enumerate(parts.items())
+    ]

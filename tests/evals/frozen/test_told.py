@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import pytest
+
+from evals.frozen.neutral import NEUTRAL
+from evals.frozen.prompts import noted
+from evals.frozen.told import encoded, memories, mixed, tell
+from evals.frozen.wordings import AS_ASKED, NEW_RELATION, TAUGHT, UNSEEN, WORDINGS
+
+
+def person(cloze: str) -> str:
+    return " ".join(cloze.split(" of ")[1].split(" ")[:2])
+
+
+@pytest.mark.parametrize("wording", WORDINGS)
+def test_the_questions_are_the_same_whatever_the_size_and_each_memory_holds_what_is_asked(letters, wording):
+    asked = {}
+    for size in (1, 4, 10, 30):
+        worlds = memories(wording, size, questions=10, seed=3, tokenizer=letters)
+        assert len(worlds) == -(-10 // size)
+        for facts, wanted in worlds:
+            assert len({fact.statement for fact in facts}) == size
+            assert all(fact in facts for fact in wanted)
+            people = [person(fact.cloze) for fact in facts]
+            assert size == 1 or all(people.count(person(fact.cloze)) == 2 for fact in wanted)
+        asked[size] = [fact for _, wanted in worlds for fact in wanted]
+    assert asked[1] == asked[4] == asked[10] == asked[30] and len(asked[1]) == 10
+
+
+def test_a_fact_is_asked_in_one_way_and_told_in_four(letters):
+    told = {wording: tell(wording, count=20, seed=3, tokenizer=letters) for wording in WORDINGS}
+    for fact in told[AS_ASKED]:
+        prompt, answer = (letters.decode(tokens) for tokens in fact.asked)
+        assert prompt == fact.cloze and fact.statement == f"{prompt}{answer}."
+    for wording in (TAUGHT, UNSEEN):
+        assert [fact.cloze for fact in told[wording]] == [fact.cloze for fact in told[AS_ASKED]]
+        assert not {fact.statement for fact in told[wording]} & {fact.statement for fact in told[AS_ASKED]}
+    relations = {wording: {fact.cloze.split(" of ")[0] for fact in told[wording]} for wording in told}
+    assert not relations[NEW_RELATION] & relations[UNSEEN]
+    assert tell(UNSEEN, count=20, seed=4, tokenizer=letters) != told[UNSEEN]
+
+
+@pytest.mark.parametrize("size", [4, 8, 20])
+def test_a_memory_of_all_wordings_tells_a_quarter_in_each_and_nothing_twice(letters, size):
+    worlds = mixed(size, count=3, seed=3, tokenizer=letters)
+    assert [[len(world[wording]) for wording in WORDINGS] for world in worlds] == [[size // 4] * 4] * 3
+    people = [
+        {person(fact.cloze) for fact in world[wording]} for world in worlds for wording in (AS_ASKED, TAUGHT, UNSEEN)
+    ]
+    assert sum(map(len, people)) == len(set.union(*people))
+    first = {fact.cloze for fact in tell(AS_ASKED, count=200, seed=3, tokenizer=letters)}
+    assert {fact.cloze for world in worlds for fact in world[UNSEEN]} <= first
+
+
+def test_a_prompt_shows_what_is_wanted_and_then_its_facts(letters):
+    prompt = letters.decode(noted(letters, ["Ann has a dog.", "Bob has none."]))
+    lines = prompt.splitlines()
+    assert lines[4:6] == ["- Ann has a dog.", "- Bob has none."]
+    assert prompt.endswith("The gate word of Ines Wolf is marble.\n")
+    assert encoded(letters, "ab") == tuple(letters("ab", add_special_tokens=False)["input_ids"])
+
+
+def test_neutral_texts_are_sixty_and_none_twice():
+    assert len(NEUTRAL) == len(set(NEUTRAL)) == 60
