@@ -18,6 +18,7 @@ SUITES = {
     "forgetting": "evals.suites.forgetting:SUITE",
     "learning": "evals.suites.learning:SUITE",
     "noise": "evals.suites.noise:SUITE",
+    "pretrained": "evals.suites.pretrained:SUITE",
     "retrieval": "evals.suites.retrieval:SUITE",
     "scaling": "evals.suites.scaling:SUITE",
     "tool-use": "evals.suites.tool_use:SUITE",

@@ -1,0 +1,149 @@
+"""What happens in the processes of the arm kept: an adapter is trained, facts are written, and read elsewhere."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Mapping, Sequence
+from importlib.metadata import entry_points
+from importlib.resources import files
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from agent import LocalModel
+from retention import EpisodicMemory, FactMemory, FactSlots, Handle, attach, load_adapter
+
+from ..frozen.asking import Around, exact, likelihood
+from ..frozen.speed import speeds
+from ..frozen.told import Told, tell
+from ..frozen.wordings import TAUGHT, UNSEEN, WORDINGS
+from ..suite import Case
+from .pretrained_phases import NEUTRAL_TEXT, WORLDS, Answer, Clock, Rows, frozen_model, neutral, questions, told
+
+_ADAPTER, _MEMORY, _SHIPPED = "adapter.safetensors", "memory.db", "adapter/smollm2-135m.adapter"
+_OTHERS = 500_000  # added to the seed: other people
+_FOREIGN, _NOBODY = "foreign", "nobody"
+
+
+def learn(case: Case, folder: Path, earlier: Sequence[Answer]) -> Answer:
+    """Leave an adapter in the folder of the case: for the first seed the one that comes with the package.
+
+    Other seeds have one of their own. It is trained in the run's folder, under ``adapters``, so that a training that
+    was interrupted goes on, and one that is finished is not done again when something else of the suite changes.
+    """
+    rows, shipped = Rows(), files("agent") / _SHIPPED
+    if case.seed == 0 and shipped.is_file():
+        (folder / _ADAPTER).write_bytes(shipped.read_bytes())
+        return {"rows": rows, "shipped": True}
+    place = folder.parents[1] / "adapters" / f"seed-{case.seed}"
+    recipe = _trained(case.settings["adapter"], case.seed, place)
+    shutil.copyfile(place / _ADAPTER, folder / _ADAPTER)
+    rows.add("training_cpu_seconds", "all", "kept", recipe["cache_cpu_seconds"] + recipe["cpu_seconds"])
+    return {"rows": rows, "shipped": False, "scores": recipe["scores"]}
+
+
+def _trained(options: Mapping[str, Any], seed: int, place: Path) -> Mapping[str, Any]:
+    """Train an adapter as ``holdfast train adapter`` does, unless it is there already, and return its recipe.
+
+    Args:
+        options: of that command, by their names.
+        seed: of the training.
+        place: the folder where the adapter is left.
+    """
+    wanted = {"seed": seed, **options}
+    if (recipe := _recipe(place)) is not None and wanted.items() <= recipe["plan"].items():
+        return recipe
+    (command,) = entry_points(group="holdfast.commands", name="train")
+    given = [text for name, value in wanted.items() for text in (f"--{name}", str(value))]
+    command.load().main(["adapter", "--out", str(place), "--display", "none", *given], standalone_mode=False)
+    recipe = _recipe(place)
+    assert recipe is not None
+    return recipe
+
+
+def _recipe(place: Path) -> Mapping[str, Any] | None:
+    file = place / "recipe.json"
+    found: Mapping[str, Any] | None = json.loads(file.read_text()) if file.exists() else None
+    return found
+
+
+def write(case: Case, folder: Path, earlier: Sequence[Answer]) -> Answer:
+    """Tell the frozen model the facts of every memory, each a namespace of one file, and those about other people."""
+    local, rows = frozen_model(case), Rows()
+    handle = _attached(local, folder)
+    with EpisodicMemory.open(folder / _MEMORY) as memory:
+        for wording in WORDINGS:
+            for size in case.settings["sizes"]:
+                with Clock() as clock:
+                    worlds = told(case, wording, size, local)
+                    for number, (facts, _) in enumerate(worlds):
+                        _remember(handle, memory, f"{wording} {size} {number}", facts)
+                rows.add("writing_cpu_seconds", f"{wording} {size}", "kept", clock.seconds / len(worlds))
+            seed, most = WORLDS + _OTHERS + case.seed, max(case.settings["sizes"])
+            others = tell(wording, count=most, seed=seed, tokenizer=local.tokenizer)
+            _remember(handle, memory, f"{wording} {_FOREIGN}", others)
+    return {"rows": rows}
+
+
+def read(case: Case, folder: Path, earlier: Sequence[Answer]) -> Answer:
+    """Ask with the memory that another process wrote, with none, and with another's; take perplexity and speed."""
+    local, rows = frozen_model(case), Rows()
+    handle = _attached(local, folder)
+    with EpisodicMemory.open(folder / _MEMORY, mode="ro") as memory:
+        for wording in WORDINGS:
+            _ask(case, wording, local, handle, memory, rows)
+        _look_at_neutral_texts(case, local, handle, memory, rows)
+        most = _slots(handle, memory, f"{UNSEEN} {max(case.settings['sizes'])} 0")
+    pairs = speeds(local.model, neutral(local)[0], lambda: handle.reading(most), **case.settings["speed"])
+    rows.add("tokens_a_second", "all", "base", median(alone for alone, _ in pairs))
+    rows.add("tokens_a_second", "all", "kept", median(reading for _, reading in pairs))
+    rows.add("speed_kept", "all", "kept", median(reading / alone for alone, reading in pairs))
+    whole = sum(each.numel() for each in local.model.parameters())
+    rows.add("trainable_share", "all", "kept", 100 * handle.adapter.trainable / whole)
+    return {"rows": rows}
+
+
+def _ask(case: Case, wording: str, local: LocalModel, handle: Handle, memory: EpisodicMemory, rows: Rows) -> None:
+    asked, others = questions(case, wording, local), _slots(handle, memory, f"{wording} {_FOREIGN}")
+    nothing = _slots(handle, memory, _NOBODY)
+    with Clock() as alone:
+        known = exact(local.model, asked, around=_around(handle, [nothing] * len(asked)))
+    for size in case.settings["sizes"]:
+        task, worlds = f"{wording} {size}", told(case, wording, size, local)
+        slots = [_slots(handle, memory, f"{task} {number}") for number in range(len(worlds))]
+        own = [slots[number] for number, (_, asked_here) in enumerate(worlds) for _ in asked_here]
+        for arm, memories in (("kept", own), ("foreign", [others.index(range(size))] * len(asked))):
+            with Clock() as clock:
+                right = exact(local.model, asked, around=_around(handle, memories))
+            rows.asked(task, arm, right, clock.seconds)
+        rows.asked(task, "wiped", known, alone.seconds)
+
+
+def _look_at_neutral_texts(case: Case, local: LocalModel, handle: Handle, memory: EpisodicMemory, rows: Rows) -> None:
+    texts = neutral(local)
+    before = likelihood(local.model, texts)
+    others, nothing = _slots(handle, memory, f"{TAUGHT} {_FOREIGN}"), _slots(handle, memory, _NOBODY)
+    for size in case.settings["sizes"]:
+        own = _slots(handle, memory, f"{TAUGHT} {size} 0")
+        for arm, facts in (("kept", own), ("foreign", others.index(range(size))), ("wiped", nothing)):
+            after = likelihood(local.model, texts, around=_around(handle, [facts] * len(texts)))
+            rows.add("perplexity_moved", f"{NEUTRAL_TEXT} {size}", arm, 100 * math.expm1(after - before))
+
+
+def _attached(local: LocalModel, folder: Path) -> Handle:
+    return attach(local.model, load_adapter(folder / _ADAPTER), tokenizer=local.tokenizer)
+
+
+def _remember(handle: Handle, memory: EpisodicMemory, space: str, facts: Sequence[Told]) -> None:
+    FactMemory(handle, memory, namespace=space).remember(" ".join(fact.statement for fact in facts))
+
+
+def _slots(handle: Handle, memory: EpisodicMemory, space: str) -> FactSlots:
+    return FactMemory(handle, memory, namespace=space).slots
+
+
+def _around(handle: Handle, memories: Sequence[FactSlots]) -> Around:
+    """Have each question of a batch, which is a row, read its own memory."""
+    return lambda places: handle.reading([memories[place] for place in places])
