@@ -55,11 +55,18 @@ class FactRecall:
         masses: the attention that the facts drew that drew most, by template, the greatest first; in [0, 1].
         null: the attention that nothing drew, in [0, 1].
         read: whether it was read: where facts draw too little, the model goes on as if there were none.
+        slot: which slot of its fact drew most of all, counted from 0; -1 for none.
     """
 
     masses: dict[int, float]
     null: float
     read: bool
+    slot: int = -1
+
+    @property
+    def top(self) -> int | None:
+        """The template that drew most; None where nothing was read."""
+        return next(iter(self.masses), None) if self.read else None
 
 
 @final
@@ -89,7 +96,8 @@ class FactReading:
             numbers, masses = step.fact[row].tolist(), step.mass[row].tolist()
             null = float(step.null[row])
             drew = {self._ids[number]: mass for number, mass in zip(numbers, masses, strict=True) if number >= 0}
-            found.append(FactRecall(masses=drew, null=null, read=1 - null > self._floor))
+            slot = int(step.slot[row])
+            found.append(FactRecall(masses=drew, null=null, read=1 - null > self._floor, slot=slot))
         return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,34 +24,29 @@ TRAINED = "adapter.safetensors"
 _TRAIN = "train one with: holdfast train adapter"
 
 
-def load_causal(name: str = LOCAL) -> LocalModel:
-    """Load a causal language model, frozen and in evaluation mode, without a network.
+def load_causal(name: str = LOCAL, *, device: str = "cpu") -> LocalModel:
+    """Load a causal language model and its tokenizer.
 
     Args:
-        name: ``local`` for the small model on this machine, else a folder that transformers can load.
+        name: ``local`` for the small model on this machine; else the folder of a model of transformers, or its name on
+            the hub, which is looked for there unless it lies in the cache.
+        device: where the model is to run, as torch names it.
+
+    Returns:
+        The model, frozen and in evaluation mode, in the precision that it was saved in; the local one in the quickest.
 
     Raises:
-        HoldfastError: the folder holds no such model.
-        MissingExtraError: the local model is not installed.
-        NotFoundError: there is no such folder.
+        HoldfastError: it is no causal language model, it has no tokenizer, or there is no such device.
+        MissingExtraError: the local model is not installed; the message has the line that installs it.
+        NotFoundError: there is no such model.
     """
-    if name == LOCAL:
-        return load_local()
-    folder = Path(name)
-    if not name or not folder.is_dir():
-        raise NotFoundError(f"no model named {name!r}: say local, or a folder with a model that transformers can load")
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
+    found = load_local() if name == LOCAL else _from_transformers(name)
     try:
-        with _without_bar():
-            model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True)
-            tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (ImportError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
-        told = " ".join(str(error).split())
-        raise HoldfastError(f"{folder}: is no causal language model that transformers can load: {told:.200}") from error
-    model.requires_grad_(False)
-    model.train(False)
-    return LocalModel(name=folder.name, model=model, tokenizer=tokenizer)
+        move: Any = found.model.to
+        move(device)
+    except (AssertionError, RuntimeError) as error:
+        raise HoldfastError(f"cannot move the model to the device {device!r}: {_line(error)}") from None
+    return found
 
 
 def attach_adapter(local: LocalModel, path: Path | None = None, *, shipped: Path = SHIPPED) -> Handle:
@@ -80,17 +74,55 @@ def attach_adapter(local: LocalModel, path: Path | None = None, *, shipped: Path
     return attach(local.model, adapter, tokenizer=local.tokenizer)
 
 
-@contextmanager
-def _without_bar() -> Iterator[None]:
-    """Have transformers draw no bar where nobody sees it move."""
-    from transformers import utils
+def _from_transformers(name: str) -> LocalModel:
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-    logging: Any = utils.logging  # some of it has no types
-    shown = logging.is_progress_bar_enabled() and not sys.stderr.isatty()
-    if shown:
-        logging.disable_progress_bar()
+    if Path(name).exists() and not (Path(name) / "config.json").is_file():
+        raise NotFoundError(
+            f"{name} is no folder of a model: it has no config.json; say local, a folder, or a hub name"
+        )
+    try:
+        config = AutoConfig.from_pretrained(name)
+    except (OSError, ValueError) as error:
+        raise NotFoundError(
+            f"no model {name!r}: neither local, nor a folder, nor one on the hub or in its cache ({_line(error)})"
+        ) from None
+    try:
+        tokenizer: Any = AutoTokenizer.from_pretrained(name)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise HoldfastError(
+            f"{name} has no tokenizer that can be loaded: save one beside it ({_line(error)})"
+        ) from None
+    try:
+        with _no_bar():
+            model: Any = AutoModelForCausalLM.from_pretrained(name, config=config, dtype="auto")
+    except ValueError as error:
+        if "configuration class" not in str(error):
+            raise HoldfastError(f"the weights of {name} cannot be loaded: {_line(error)}") from None
+        raise HoldfastError(
+            f"{name} is a model of the kind {config.model_type}, which is no causal language model: give one that "
+            "generates text"
+        ) from None
+    except (OSError, ImportError) as error:
+        raise HoldfastError(f"the weights of {name} cannot be loaded: {_line(error)}") from None
+    return LocalModel(name=Path(name).name, model=model.eval().requires_grad_(False), tokenizer=tokenizer)
+
+
+@contextmanager
+def _no_bar() -> Iterator[None]:
+    """Have transformers show no progress of its own."""
+    from transformers.utils import logging as their_logging
+
+    logging: Any = their_logging  # it has no types
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
     try:
         yield
     finally:
         if shown:
             logging.enable_progress_bar()
+
+
+def _line(error: BaseException) -> str:
+    """Return the first sentence of an error: transformers writes several lines."""
+    return " ".join(str(error).split(".\n")[0].split())[:200]

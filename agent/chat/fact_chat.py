@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, final
 
@@ -56,6 +56,18 @@ class Answer:
         return dict(sorted(total.items(), key=lambda each: -each[1]))
 
 
+def read_to_its_end(recalls: Sequence[FactRecall]) -> bool:
+    """Return whether what was being read of a fact has been said: nothing more is read, or it begins again.
+
+    Args:
+        recalls: for each token until now, the one that comes next included.
+    """
+    if len(recalls) < 2 or not recalls[-2].read:
+        return False
+    before, now = recalls[-2], recalls[-1]
+    return not now.read or (now.top == before.top and now.slot <= before.slot)
+
+
 @final
 class FactChat:
     """A conversation.
@@ -74,6 +86,7 @@ class FactChat:
         temperature: float = 0.0,
         seed: int = 0,
         turns: int = TURNS,
+        go_on: bool = False,
     ) -> None:
         """Begin a conversation.
 
@@ -84,8 +97,9 @@ class FactChat:
             temperature: 0 for the most likely token; above, tokens are drawn.
             seed: of the drawing.
             turns: how many turns before the question the model is told.
+            go_on: let the model speak on after what it has read of a fact; a small one does not know how.
         """
-        self.facts = facts
+        self.facts, self._go_on = facts, go_on
         self.last: Answer | None = None
         self._local, self._max_tokens, self._temperature, self._seed = local, max_tokens, temperature, seed
         self._chat = LocalChat(local=local)
@@ -111,15 +125,16 @@ class FactChat:
             answer.remembered = self.facts.remember([("user", text)])
         except ValueError as error:
             answer.not_remembered = str(error)
-        decoder = Decoder(
-            self._local,
-            max_tokens=self._max_tokens,
-            temperature=self._temperature,
-            seed=self._seed,
-            stop=[],
-            interrupted=interrupted,
-        )
         with self.facts.reading(since=since) as reading:
+            decoder = Decoder(
+                self._local,
+                max_tokens=self._max_tokens,
+                temperature=self._temperature,
+                seed=self._seed,
+                stop=[],
+                interrupted=interrupted,
+                ended=lambda: not self._go_on and read_to_its_end(reading.recalls()),
+            )
             try:
                 answer.finish_reason = "interrupted"  # unless it comes to its end
                 for piece in decoder.texts(prompt):

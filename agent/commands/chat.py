@@ -26,7 +26,12 @@ if TYPE_CHECKING:
     help="The memory file, made if new: what is told stays there. [env: HOLDFAST_MEMORY]",
 )
 @click.option("--namespace", default="default", show_default=True, help="Whose memory it is.")
-@click.option("--model", default="local", show_default=True, help="local, or a folder that transformers can load.")
+@click.option(
+    "--model",
+    default="local",
+    show_default=True,
+    help="local, the folder of a model of transformers, or its name on the hub.",
+)
 @click.option(
     "--adapter",
     type=click.Path(path_type=Path),
@@ -38,6 +43,7 @@ if TYPE_CHECKING:
 @click.option(
     "--turns", type=click.IntRange(min=0), help="Turns before a question that the model is told; 1 by default."
 )
+@click.option("--go-on", is_flag=True, help="Let the model speak on after what it has read of a fact.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a turn.")
 def chat(
     path: str,
@@ -48,6 +54,7 @@ def chat(
     seed: int,
     max_tokens: int,
     turns: int | None,
+    go_on: bool,
     as_json: bool,
 ) -> None:
     """Talk with a language model that remembers.
@@ -90,6 +97,7 @@ def chat(
             temperature=temperature,
             seed=seed,
             turns=TURNS if turns is None else turns,
+            go_on=go_on,
         )
         output: ChatOutput = JsonOutput() if as_json else LineOutput()
         if isinstance(sys.stdin, TextIOWrapper):

@@ -96,12 +96,12 @@ def adapter(
 
     from retention import attach
 
-    from ..adapter.loading import load_model
     from ..adapter.plan import AdapterPlan
+    from ..chat.causal import load_causal
     from .board import board
 
     plan = AdapterPlan(model=model, seed=seed, iterations=iterations, people=people, rate=rate)
-    loaded = load_model(model, device=device)
+    loaded = load_causal(model, device=device)
     handle = attach(loaded.model, tokenizer=loaded.tokenizer, seed=seed)
     try:
         with board(tensorboard) as write:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -31,6 +32,22 @@ _FACT_TEMPERATURE, _TOKEN_TEMPERATURE, _NULL = 24.0, 10.0, 20.0  # at first
 _NO_SCORE = -1e9
 _SHRINKAGE = 0.05
 _KEPT_SLOTS = 64  # of those that were scored, how many are summed up
+
+
+class FactRead(NamedTuple):
+    """What was read at some positions.
+
+    Attributes:
+        read: what to add to the residual stream.
+        mass: the attention that each fact draws, mean over heads; those that were not read draw none.
+        null: the attention on the null slot of each head.
+        slot: which slot of its fact, counted from 0, draws most of all slots; -1 where there is none.
+    """
+
+    read: Float[Tensor, "n width"]
+    mass: Float[Tensor, "n facts"]
+    null: Float[Tensor, "n heads"]
+    slot: Int64[Tensor, " n"]
 
 
 class FactAdapter(nn.Module):
@@ -173,7 +190,7 @@ class FactAdapter(nn.Module):
         *,
         visible: Bool[Tensor, "n facts"] | None = None,
         every: bool = False,
-    ) -> tuple[Float[Tensor, "n width"], Float[Tensor, "n facts"], Float[Tensor, "n heads"]]:
+    ) -> FactRead:
         """Read facts at some positions.
 
         Args:
@@ -183,11 +200,6 @@ class FactAdapter(nn.Module):
             embeddings: the model's output embeddings.
             visible: True where a position may read a fact.
             every: read all facts instead of the ``top_facts`` that fit best, and whatever they draw: for training.
-
-        Returns:
-            read: what to add to the residual stream.
-            mass: the attention that each fact draws, mean over heads; those that were not read draw none.
-            null: the attention on the null slot of each head.
         """
         config, count = self.config, len(states)
         fit = asked @ facts.key.T
@@ -208,6 +220,8 @@ class FactAdapter(nn.Module):
         scores = (scores + fit[:, None, :, None]).masked_fill(~there[:, None], _NO_SCORE)
         weights, null = null_softmax(scores.flatten(2), self.null_score)
         mass = weights.reshape(scores.shape).sum(dim=3).mean(dim=1)
+        drawn = weights.sum(dim=1)
+        slot = drawn.argmax(dim=1) % scores.shape[3] if drawn.shape[1] else torch.full_like(null[:, 0], -1).long()
         if chosen is not None:
             mass = mass.new_zeros(count, len(facts)).scatter(1, chosen, mass)
         gated = weights * torch.sigmoid(self.gate(seen))[..., None]
@@ -220,7 +234,7 @@ class FactAdapter(nn.Module):
         read = rms * (mixed * self.scale).sum(dim=1)
         if not every:
             read = read.masked_fill((1 - null.mean(dim=1) <= config.floor)[:, None], 0.0)
-        return read, mass, null
+        return FactRead(read, mass, null, slot)
 
     def _mixed(
         self,

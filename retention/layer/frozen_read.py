@@ -39,11 +39,13 @@ class TokenRecall:
         fact: the facts that drew most, as numbers of the row's ``FactSlots``, the first the most; -1 for none.
         mass: the attention that each drew, mean over heads.
         null: the attention that the null slot drew. Where facts draw no more than the floor, nothing was read.
+        slot: which slot of its fact drew most of all; -1 for none.
     """
 
     fact: Int64[Tensor, "batch shown"]
     mass: Float[Tensor, "batch shown"]
     null: Float[Tensor, " batch"]
+    slot: Int64[Tensor, " batch"]
 
 
 @final
@@ -187,13 +189,14 @@ class Hooks:
                 until = torch.arange(total, device=device) <= (chunk + total - time)[:, None]
                 shape = (len(chunk), -1, -1)
                 asked = adapter.asked(scores[row].expand(shape), values[row].expand(shape), until & brings[row])
-                given, mass, null = adapter.read(states[row, chunk], asked, memory, output_embeddings(self._model))
-                read[row, chunk] = given
+                found = adapter.read(states[row, chunk], asked, memory, output_embeddings(self._model))
+                read[row, chunk] = found.read
             if len(at) and int(at[-1]) == time - 1:
-                best = mass[-1].topk(min(_SHOWN, len(memory)))
+                best = found.mass[-1].topk(min(_SHOWN, len(memory)))
                 step.fact[row, : len(best.indices)] = best.indices
                 step.mass[row, : len(best.values)] = best.values.detach().float()
-                step.null[row] = null[-1].detach().mean()
+                step.null[row] = found.null[-1].detach().mean()
+                step.slot[row] = found.slot[-1]
         reading.trace.steps.append(step)
         return read
 
@@ -245,4 +248,5 @@ def _nothing(batch: int, device: torch.device) -> TokenRecall:
         fact=torch.full((batch, _SHOWN), -1, device=device),
         mass=torch.zeros(batch, _SHOWN, device=device),
         null=torch.ones(batch, device=device),
+        slot=torch.full((batch,), -1, device=device),
     )

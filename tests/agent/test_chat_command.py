@@ -79,7 +79,17 @@ def call(folder: Path, adapter: Path, path: Path) -> Any:
     """Run the command with lines on its standard input."""
 
     def run(lines: str, *more: str) -> Result:
-        arguments = ["--memory", str(path), "--model", str(folder), "--adapter", str(adapter), "--max-tokens", "5"]
+        arguments = [
+            "--memory",
+            str(path),
+            "--model",
+            str(folder),
+            "--adapter",
+            str(adapter),
+            "--max-tokens",
+            "5",
+            "--go-on",
+        ]
         return CliRunner().invoke(chat, [*arguments, *more], input=lines, catch_exceptions=True)
 
     return run
@@ -124,7 +134,7 @@ def test_the_same_seed_draws_the_same(call: Any) -> None:
 def test_for_a_person_and_with_bytes_that_are_no_text(call: Any, folder: Path, adapter: Path, path: Path) -> None:
     done = call(f"{ANN}\n/facts\n/quit\nnever said\n")
     assert done.exit_code == 0 and done.stdout.endswith(f"  remembered #1 {ANN}\n#1 {ANN}\n")
-    arguments = ["--memory", str(path), "--model", str(folder), "--adapter", str(adapter), "--json"]
+    arguments = ["--memory", str(path), "--model", str(folder), "--adapter", str(adapter), "--json", "--go-on"]
     odd = CliRunner().invoke(chat, arguments, input=b"/remember Ann is \xff in.\n")
     assert rows(odd)[0]["remembered"] == [{"id": 2, "content": "Ann is \N{REPLACEMENT CHARACTER} in."}]
 
@@ -137,10 +147,12 @@ def failure(result: Result) -> str:
 def test_what_is_missing_or_does_not_fit_is_said_in_a_line(
     call: Any, folder: Path, adapter: Path, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert failure(call("", "--model", "lokal")).startswith("no model named 'lokal': say local, or a folder")
+    assert failure(call("", "--model", "lokal")).startswith(
+        "no model 'lokal': neither local, nor a folder, nor one on the hub"
+    )
     empty = tmp_path / "empty"
     empty.mkdir()
-    assert "is no causal language model that transformers can load" in failure(call("", "--model", str(empty)))
+    assert "is no folder of a model: it has no config.json" in failure(call("", "--model", str(empty)))
     assert "nowhere.adapter" in failure(call("", "--adapter", str(tmp_path / "nowhere.adapter")))
     foreign = tmp_path / "foreign.adapter"
     foreign.write_bytes(b"no adapter")
@@ -193,7 +205,7 @@ def test_an_adapter_for_the_model_is_attached(folder: Path, adapter: Path, tmp_p
     again.save(kept)
     with pytest.raises(HoldfastError, match="the adapter was never trained on a model: train one with"):
         attach_adapter(local, tmp_path)
-    with pytest.raises(NotFoundError, match="no model named"):
+    with pytest.raises(NotFoundError, match="has no config.json"):
         load_causal("")
 
 
@@ -204,7 +216,17 @@ def test_on_a_terminal_ctrl_c_stops_an_answer_and_leaves_at_the_prompt(
     import pty
 
     script = "import torch\ntorch.set_num_threads(1)\nfrom agent.commands.chat import chat\nchat()"
-    arguments = ["--memory", str(path), "--model", str(folder), "--adapter", str(adapter), "--max-tokens", "4000"]
+    arguments = [
+        "--memory",
+        str(path),
+        "--model",
+        str(folder),
+        "--adapter",
+        str(adapter),
+        "--go-on",
+        "--max-tokens",
+        "4000",
+    ]
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-c", script, *arguments, "--json"],

@@ -207,7 +207,7 @@ def test_a_folder_that_cannot_be_written_is_found_out_before_the_model_is_loaded
     def load(*given: Any, **more: Any) -> None:
         raise AssertionError("it loaded the model before it looked")
 
-    monkeypatch.setattr("agent.adapter.loading.load_model", load)
+    monkeypatch.setattr("agent.chat.causal.load_causal", load)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with as_someone_without_rights(folder):

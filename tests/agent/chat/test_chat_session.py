@@ -18,7 +18,7 @@ ANN, BOB = "The locker code of Ann is 4821.", "Bob was born in Oslo."
 
 @pytest.fixture
 def chat(talker, facts) -> FactChat:
-    return FactChat(talker, facts, max_tokens=6, turns=2)
+    return FactChat(talker, facts, max_tokens=6, turns=2, go_on=True)
 
 
 @pytest.fixture

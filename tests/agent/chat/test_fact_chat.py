@@ -8,17 +8,17 @@ import pytest
 import torch
 
 from agent.chat.asking import asked
-from agent.chat.fact_chat import FactChat
+from agent.chat.fact_chat import FactChat, read_to_its_end
 from agent.chat.interrupt import noted_interrupts
 from agent.chat.local_chat import LocalChat
-from retention import EpisodicMemory, FactMemory, HoldfastError
+from retention import EpisodicMemory, FactMemory, FactRecall, HoldfastError
 
 ANN = "The locker code of Ann is 4821."
 
 
 @pytest.fixture
 def chat(talker, facts) -> FactChat:
-    return FactChat(talker, facts, max_tokens=12)
+    return FactChat(talker, facts, max_tokens=12, go_on=True)
 
 
 def said(chat: FactChat, text: str) -> str:
@@ -72,10 +72,10 @@ def test_opened_again_it_knows(chat, talker, handle, memory, path):
     said(chat, ANN)
     memory.close()
     with EpisodicMemory.open(path) as again:
-        other = FactChat(talker, FactMemory(handle, again, namespace="alice"), max_tokens=12)
+        other = FactChat(talker, FactMemory(handle, again, namespace="alice"), max_tokens=12, go_on=True)
         said(other, "What is the locker code of Ann?")
         assert list(other.last.masses) == chat.last.remembered
-        stranger = FactChat(talker, FactMemory(handle, again, namespace="bob"), max_tokens=12)
+        stranger = FactChat(talker, FactMemory(handle, again, namespace="bob"), max_tokens=12, go_on=True)
         said(stranger, "What is the locker code of Ann?")
         assert stranger.last.masses == {}
 
@@ -174,3 +174,37 @@ def test_a_thread_without_signals_is_never_interrupted():
     thread.start()
     thread.join()
     assert seen == [False]
+
+
+def recalls(*steps: tuple[bool, int, int]) -> list[FactRecall]:
+    """For each token whether something was read, the fact that drew most, and its slot."""
+    return [FactRecall(masses={fact: 0.9}, null=0.1, read=read, slot=slot) for read, fact, slot in steps]
+
+
+@pytest.mark.parametrize(
+    ("steps", "ended"),
+    [
+        ([(True, 1, 4)], False),  # the first token
+        ([(False, 1, 2), (True, 1, 4)], False),  # what comes before is the model's own
+        ([(True, 1, 4), (True, 1, 5)], False),  # it goes on
+        ([(True, 1, 4), (True, 2, 3)], False),  # another fact
+        ([(True, 1, 4), (False, 1, 5)], True),  # nothing more is read
+        ([(True, 1, 4), (True, 1, 5), (True, 1, 4)], True),  # it begins again
+        ([(True, 1, 4), (True, 1, 4)], True),
+        ([(False, 1, 4), (False, 1, 5)], False),
+    ],
+)
+def test_an_answer_ends_where_what_is_read_of_a_fact_ends(steps, ended):
+    assert read_to_its_end(recalls(*steps)) == ended
+
+
+def test_without_go_on_the_model_does_not_speak_on_after_what_it_read(talker, facts) -> None:
+    facts.remember(["Ann has a dog called Rex."])
+    long, short = (FactChat(talker, facts, max_tokens=12, go_on=go_on) for go_on in (True, False))
+    whole, cut = "".join(long.say("Who?")), "".join(short.say("Who?"))
+    assert long.last is not None and short.last is not None
+    assert whole.startswith(cut) and len(short.last.pieces) <= len(long.last.pieces)
+    assert not read_to_its_end(short.last.recalls)
+    if len(short.last.pieces) < len(long.last.pieces):
+        assert read_to_its_end(long.last.recalls[: len(short.last.pieces) + 1])
+        assert short.last.finish_reason == "stop"

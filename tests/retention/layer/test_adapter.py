@@ -95,16 +95,25 @@ def asking(adapter, generator, count=5):
 def test_a_read_of_all_facts_is_the_softmax_over_their_slots_and_the_null(adapter, generator):
     facts = adapter.write(*texts(generator))
     states, asked, embeddings = asking(adapter, generator)
-    read, mass, null = adapter.read(states, asked, facts, embeddings, every=True)
+    read, mass, null, slot = adapter.read(states, asked, facts, embeddings, every=True)
     torch.testing.assert_close(read, naive_read(adapter, states, asked, facts, embeddings, None), rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(mass.sum(dim=1) + null.mean(dim=1), torch.ones(5, dtype=torch.float64))
+    for at in range(5):  # slot by slot: a fact with that one alone draws more than with any other alone
+        drawn = {}
+        for fact, number in (facts.token >= 0).nonzero().tolist():
+            one = facts.index([fact])
+            alone = replace(one, token=torch.full_like(one.token, -1).index_fill(1, torch.tensor([number]), 3))
+            row = slice(at, at + 1)
+            *_, null, _ = adapter.read(states[row], asked[row], alone, embeddings, every=True)
+            drawn[fact, number] = float((1 / null - 1).mean())
+        assert int(slot[at]) in {number for (_, number), much in drawn.items() if much > 0.3 * max(drawn.values())}
 
 
 @torch.no_grad()
 def test_in_use_the_facts_that_fit_best_are_read_and_below_the_floor_nothing(adapter, generator):
     facts = adapter.write(*texts(generator))
     states, asked, embeddings = asking(adapter, generator, count=40)
-    read, mass, null = adapter.read(states, asked, facts, embeddings)
+    read, mass, null, _ = adapter.read(states, asked, facts, embeddings)
     left = 0
     for at in range(40):
         best = (asked[at] @ facts.key.T).topk(CONFIG.top_facts).indices
@@ -170,7 +179,7 @@ def test_every_weight_is_reached_by_the_gradient(adapter, generator):
     scores, values = adapter.brought(states)
     asked = adapter.asked(scores, values, mask)
     embeddings = torch.randn(VOCABULARY, 8, generator=generator, dtype=torch.float64)
-    read, _, _ = adapter.read(states[:, 3], asked, facts, embeddings, every=True)
+    read = adapter.read(states[:, 3], asked, facts, embeddings, every=True).read
     torch.autograd.backward(read.square().sum())
     still = [name for name, each in adapter.named_parameters() if each.grad is None or not each.grad.any()]
     assert still == []
@@ -198,7 +207,7 @@ def test_a_new_adapter_adds_nothing_and_finds_what_is_like_it(generator):
     after_first = mask.clone()
     after_first[:, 0] = False
     asked = adapter.asked(*adapter.brought(states), after_first)
-    read, _, _ = adapter.read(states[:, 2], asked, facts, torch.randn(VOCABULARY, 8, generator=generator), every=True)
+    read = adapter.read(states[:, 2], asked, facts, torch.randn(VOCABULARY, 8, generator=generator), every=True).read
     assert not read.any()
     assert (asked @ facts.key.T).argmax(dim=1).tolist() == [0, 1, 2, 3]
 
