@@ -56,12 +56,14 @@ class FactRecall:
         null: the attention that nothing drew, in [0, 1].
         read: whether it was read: where facts draw too little, the model goes on as if there were none.
         slot: which slot of its fact drew most of all, counted from 0; -1 for none.
+        token: the token of that slot; -1 for none.
     """
 
     masses: dict[int, float]
     null: float
     read: bool
     slot: int = -1
+    token: int = -1
 
     @property
     def top(self) -> int | None:
@@ -96,8 +98,8 @@ class FactReading:
             numbers, masses = step.fact[row].tolist(), step.mass[row].tolist()
             null = float(step.null[row])
             drew = {self._ids[number]: mass for number, mass in zip(numbers, masses, strict=True) if number >= 0}
-            slot = int(step.slot[row])
-            found.append(FactRecall(masses=drew, null=null, read=1 - null > self._floor, slot=slot))
+            most = {"slot": int(step.slot[row]), "token": int(step.token[row])}
+            found.append(FactRecall(masses=drew, null=null, read=1 - null > self._floor, **most))
         return found
 
 

@@ -105,7 +105,7 @@ class Reader:
         asked, states = self.gather(texts, spots)
         visible = self._visible(spots, len(memory))
         if training:
-            read, _, null, _ = self.handle.adapter.read(
+            read, _, null, *_ = self.handle.adapter.read(
                 states, asked, memory, self._embeddings, visible=visible, every=True
             )
         else:  # each position takes its own facts from the memory: not too many positions at the same time

@@ -56,15 +56,18 @@ class Answer:
         return dict(sorted(total.items(), key=lambda each: -each[1]))
 
 
-def read_to_its_end(recalls: Sequence[FactRecall]) -> bool:
+def read_to_its_end(recalls: Sequence[FactRecall], said: Sequence[int]) -> bool:
     """Return whether what was being read of a fact has been said: nothing more is read, or it begins again.
 
     Args:
         recalls: for each token until now, the one that comes next included.
+        said: the tokens until now.
     """
-    if len(recalls) < 2 or not recalls[-2].read:
+    if not said:
         return False
-    before, now = recalls[-2], recalls[-1]
+    before, now = recalls[len(said) - 1], recalls[len(said)]
+    if not before.read or before.token != said[-1]:
+        return False
     return not now.read or (now.top == before.top and now.slot <= before.slot)
 
 
@@ -133,7 +136,7 @@ class FactChat:
                 seed=self._seed,
                 stop=[],
                 interrupted=interrupted,
-                ended=lambda: not self._go_on and read_to_its_end(reading.recalls()),
+                ended=lambda: not self._go_on and read_to_its_end(reading.recalls(), decoder.tokens),
             )
             try:
                 answer.finish_reason = "interrupted"  # unless it comes to its end

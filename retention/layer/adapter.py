@@ -42,12 +42,14 @@ class FactRead(NamedTuple):
         mass: the attention that each fact draws, mean over heads; those that were not read draw none.
         null: the attention on the null slot of each head.
         slot: which slot of its fact, counted from 0, draws most of all slots; -1 where there is none.
+        token: the token of that slot; -1 where there is none.
     """
 
     read: Float[Tensor, "n width"]
     mass: Float[Tensor, "n facts"]
     null: Float[Tensor, "n heads"]
     slot: Int64[Tensor, " n"]
+    token: Int64[Tensor, " n"]
 
 
 class FactAdapter(nn.Module):
@@ -220,8 +222,11 @@ class FactAdapter(nn.Module):
         scores = (scores + fit[:, None, :, None]).masked_fill(~there[:, None], _NO_SCORE)
         weights, null = null_softmax(scores.flatten(2), self.null_score)
         mass = weights.reshape(scores.shape).sum(dim=3).mean(dim=1)
-        drawn = weights.sum(dim=1)
-        slot = drawn.argmax(dim=1) % scores.shape[3] if drawn.shape[1] else torch.full_like(null[:, 0], -1).long()
+        tokens = (facts.token.expand(count, -1, -1) if chosen is None else facts.token[chosen]).flatten(1)
+        slot = token = torch.full((count,), -1, device=null.device)
+        if tokens.shape[1]:
+            most = weights.sum(dim=1).argmax(dim=1)
+            slot, token = most % scores.shape[3], tokens.gather(1, most[:, None])[:, 0]
         if chosen is not None:
             mass = mass.new_zeros(count, len(facts)).scatter(1, chosen, mass)
         gated = weights * torch.sigmoid(self.gate(seen))[..., None]
@@ -229,27 +234,12 @@ class FactAdapter(nn.Module):
             values = unit_scale(embeddings[facts.token.flatten().clamp(min=0)].to(gated.dtype))
             mixed = torch.einsum("nhs,sw->nhw", gated, values)
         else:
-            mixed = self._mixed(gated, facts, chosen, embeddings)
+            mixed = _mixed(gated, tokens, embeddings)
         rms = states[:, -1].detach().to(gated.dtype).square().mean(dim=-1, keepdim=True).sqrt()
         read = rms * (mixed * self.scale).sum(dim=1)
         if not every:
             read = read.masked_fill((1 - null.mean(dim=1) <= config.floor)[:, None], 0.0)
-        return FactRead(read, mass, null, slot)
-
-    def _mixed(
-        self,
-        weights: Float[Tensor, "n heads slots"],
-        facts: FactSlots,
-        chosen: Int64[Tensor, "n top"] | None,
-        embeddings: Float[Tensor, "vocabulary width"],
-    ) -> Float[Tensor, "n heads width"]:
-        """Sum the embeddings of the slots that draw most; the others have next to nothing."""
-        tokens = (facts.token.expand(len(weights), -1, -1) if chosen is None else facts.token[chosen]).flatten(1)
-        kept = min(_KEPT_SLOTS, tokens.shape[1])
-        best = weights.sum(dim=1).topk(kept, dim=1).indices
-        values = unit_scale(embeddings[tokens.gather(1, best).clamp(min=0)].to(weights.dtype))
-        share = weights.gather(2, best[:, None].expand(-1, weights.shape[1], -1))
-        return torch.einsum("nhs,nsw->nhw", share, values)
+        return FactRead(read, mass, null, slot, token)
 
     def _features(
         self, states: Float[Tensor, "*lead layers width"]
@@ -267,3 +257,16 @@ class FactAdapter(nn.Module):
 def unit_scale(rows: Float[Tensor, "*lead width"]) -> Float[Tensor, "*lead width"]:
     """Return rows scaled to a root mean square of 1."""
     return F.rms_norm(rows, rows.shape[-1:])
+
+
+def _mixed(
+    weights: Float[Tensor, "n heads slots"],
+    tokens: Int64[Tensor, "n slots"],
+    embeddings: Float[Tensor, "vocabulary width"],
+) -> Float[Tensor, "n heads width"]:
+    """Sum the embeddings of the slots that draw most; the others have next to nothing."""
+    kept = min(_KEPT_SLOTS, tokens.shape[1])
+    best = weights.sum(dim=1).topk(kept, dim=1).indices
+    values = unit_scale(embeddings[tokens.gather(1, best).clamp(min=0)].to(weights.dtype))
+    share = weights.gather(2, best[:, None].expand(-1, weights.shape[1], -1))
+    return torch.einsum("nhs,nsw->nhw", share, values)

@@ -40,12 +40,14 @@ class TokenRecall:
         mass: the attention that each drew, mean over heads.
         null: the attention that the null slot drew. Where facts draw no more than the floor, nothing was read.
         slot: which slot of its fact drew most of all; -1 for none.
+        token: the token of that slot.
     """
 
     fact: Int64[Tensor, "batch shown"]
     mass: Float[Tensor, "batch shown"]
     null: Float[Tensor, " batch"]
     slot: Int64[Tensor, " batch"]
+    token: Int64[Tensor, " batch"]
 
 
 @final
@@ -196,7 +198,7 @@ class Hooks:
                 step.fact[row, : len(best.indices)] = best.indices
                 step.mass[row, : len(best.values)] = best.values.detach().float()
                 step.null[row] = found.null[-1].detach().mean()
-                step.slot[row] = found.slot[-1]
+                step.slot[row], step.token[row] = found.slot[-1], found.token[-1]
         reading.trace.steps.append(step)
         return read
 
@@ -249,4 +251,5 @@ def _nothing(batch: int, device: torch.device) -> TokenRecall:
         mass=torch.zeros(batch, _SHOWN, device=device),
         null=torch.ones(batch, device=device),
         slot=torch.full((batch,), -1, device=device),
+        token=torch.full((batch,), -1, device=device),
     )

