@@ -141,8 +141,10 @@ class FactChat:
             try:
                 answer.finish_reason = "interrupted"  # unless it comes to its end
                 for piece in decoder.texts(prompt):
-                    answer.text += piece
-                    yield piece
+                    told = piece if answer.text else piece.lstrip()  # what is read has a space before it
+                    answer.text += told
+                    if told:
+                        yield told
                 answer.finish_reason = decoder.finish_reason
             finally:
                 answer.pieces = self._pieces(decoder.tokens)
