@@ -43,7 +43,7 @@ SIDES: dict[Split, Vocabulary] = {"train": Vocabulary.of(TOKENIZER, "train"), "t
 
 
 def facts(split: Split, seed: int, people: int = 40, **more: object) -> list[Fact]:
-    return make_facts(people, split=split, seed=seed, vocabulary=SIDES[split], **more)  # type: ignore[arg-type]
+    return make_facts(people, split=split, seed=seed, vocabulary=SIDES[split], **more)
 
 
 def words(sentence: str) -> list[str]:

@@ -100,7 +100,7 @@ def test_it_reads_what_the_model_says_with_its_hooks(prepared: Prepared, model: 
     corpus = reader.corpus
     with torch.no_grad():
         memory = reader.write([fact.written["taught"][0] for fact in corpus.tests[:12]]).rounded()
-    place = corpus.tests[3].asked[form]  # type: ignore[index]
+    place = corpus.tests[3].asked[form]
     row = corpus.rows[place]
     spots = [Spot(0, at) for at in range(len(row.tokens) - row.since)]
     with torch.no_grad():

@@ -25,7 +25,7 @@ def memory(path: Path) -> Iterator[EpisodicMemory]:
 
 
 def tell(memory: EpisodicMemory, *texts: str, namespace: str = "alice", **more: object) -> list[int]:
-    drafts = [TemplateDraft(content=text, key=KEY, kind="fact", **more) for text in texts]  # type: ignore[arg-type]
+    drafts = [TemplateDraft(content=text, key=KEY, kind="fact", **more) for text in texts]
     return memory.write(drafts, namespace=namespace)
 
 
@@ -242,7 +242,7 @@ def test_what_others_decide_on_stays_theirs(memory: EpisodicMemory, draft: Calla
     assert pending is not None
     assert memory.put_facts_in_use([pending], namespace="alice") == []
     assert memory.get(pending, namespace="alice").status == "quarantined"
-    done = memory.commit_episode(draft(), notes=[TemplateDraft(content="Two is even.", key=KEY, kind="fact")])  # type: ignore[arg-type]
+    done = memory.commit_episode(draft(), notes=[TemplateDraft(content="Two is even.", key=KEY, kind="fact")])
     (of_episode,) = memory.facts_in_use(namespace="alice").ids
     memory.feedback(done.episode_id, namespace="alice", rating=-1)
     assert memory.put_facts_in_use([of_episode], namespace="alice") == []

@@ -146,7 +146,7 @@ def test_who_calls_is_fixed_and_checked(tools: MemoryTools) -> None:
         ({"task": ""}, "task must have 1 to 4000 characters"),
     ):
         with pytest.raises(ValueError, match=line):
-            tools.begin(**({"namespace": "alice"} | wrong))  # type: ignore[arg-type]  # what is refused
+            tools.begin(**({"namespace": "alice"} | wrong))  # what is refused
     with pytest.raises(ValueError, match="a note needs a run, whose outcome decides on it"):
         tools.note(Caller(namespace="alice"), "x")
     with pytest.raises(ValueError, match="what an agent has read needs a run"):
@@ -160,7 +160,7 @@ def test_settings_are_checked() -> None:
         ({"flagged_needs": 0}, "flagged_needs must be at least 1, got 0"),
     ):
         with pytest.raises(ValueError, match=line):
-            ToolConfig(**wrong)  # type: ignore[arg-type]  # what is refused
+            ToolConfig(**wrong)  # what is refused
 
 
 def test_an_outcome_needs_something_that_is_said(tools: MemoryTools, keep: Keep) -> None:

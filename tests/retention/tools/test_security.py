@@ -71,9 +71,9 @@ def test_what_is_in_another_namespace_looks_as_if_it_did_not_exist(tools: Memory
 def test_no_namespace_no_memory(tools: MemoryTools) -> None:
     for name in ("", None, 7):
         with pytest.raises((TypeError, ValueError), match="namespace must"):
-            Caller(namespace=name)  # type: ignore[arg-type]  # what is refused
+            Caller(namespace=name)  # what is refused
         with pytest.raises((TypeError, ValueError), match="namespace must"):
-            tools.outcome("x", namespace=name, rating="up")  # type: ignore[arg-type]
+            tools.outcome("x", namespace=name, rating="up")
 
 
 # -- 2: identity, source and trust never change, and metadata cannot pose as them
