@@ -1,6 +1,6 @@
 """Facts in the prompt of a language model: the notes that it is to answer from.
 
-Of seven forms, in the model's chat format and outside of it, this one served the small model best, on people who are in
+Of ten forms, in the model's chat format and outside of it, this one served the small model best, on people who are in
 no test: facts in a list, three of them answered already, which shows what is wanted.
 """
 
