@@ -141,7 +141,7 @@ class FactChat:
             try:
                 answer.finish_reason = "interrupted"  # unless it comes to its end
                 for piece in decoder.texts(prompt):
-                    told = piece if answer.text else piece.lstrip()  # what is read has a space before it
+                    told = piece if answer.text else piece.lstrip(" ")  # what is read has a space before it
                     answer.text += told
                     if told:
                         yield told
