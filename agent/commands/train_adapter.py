@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .training_options import training_options
+
 if TYPE_CHECKING:
     from retention import Handle
 
@@ -48,20 +50,7 @@ _UNFINISHED = "training.safetensors"
     "--rate", type=click.FloatRange(min=0, min_open=True), default=RATE, show_default=True, help="Learning rate."
 )
 @click.option("--device", default="cpu", show_default=True, help="Where the model runs, as torch names it.")
-@click.option(
-    "--tensorboard",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Write loss and scores for TensorBoard into this folder.",
-)
-@click.option("--plot", type=click.Path(dir_okay=False), help="Draw the learning curve to this file (png, svg or pdf).")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.option(
-    "--display",
-    type=click.Choice(["auto", "plain", "none"]),
-    default="auto",
-    show_default=True,
-    help="Progress on stderr: a live line on a terminal, plain lines, or none.",
-)
+@training_options
 def adapter(
     model: str,
     out: Path | None,

@@ -10,7 +10,8 @@ from retention import attach
 
 LACKS = local_model_missing()
 
-pytestmark = pytest.mark.skipif(LACKS is not None, reason=LACKS or "")
+# No extra can bring the model; CI installs it by a line of its own and runs these.
+pytestmark = pytest.mark.skipif(LACKS is not None, reason=str(LACKS))
 
 PROMPT = "The locker code of Maria Lopez is 4831. The weather is"
 

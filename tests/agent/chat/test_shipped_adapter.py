@@ -12,6 +12,8 @@ from agent.chat.fact_chat import FactChat
 from retention import EpisodicMemory, FactMemory
 
 LACKS = local_model_missing()
+
+# No extra can bring the model; CI installs it by a line of its own and runs these.
 pytestmark = pytest.mark.skipif(LACKS is not None, reason=str(LACKS))
 
 
