@@ -1,11 +1,10 @@
 from .adapter.people import Fact as Fact
 from .adapter.people import Vocabulary as Vocabulary
 from .adapter.people import asked as asked
-from .adapter.people import held_out_relations as held_out_relations
 from .adapter.people import make_facts as make_facts
 from .adapter.people import question as question
+from .adapter.people import relations as relations
 from .adapter.people import statement as statement
-from .adapter.people import trained_relations as trained_relations
 from .agent import Agent as Agent
 from .candidates import NumberedCandidates as NumberedCandidates
 from .chat.block import data_block as data_block
@@ -76,7 +75,6 @@ __all__ = [
     "attach_adapter",
     "choose_answer",
     "data_block",
-    "held_out_relations",
     "load_causal",
     "load_local",
     "local_model_missing",
@@ -85,7 +83,7 @@ __all__ = [
     "make_facts",
     "make_policy",
     "question",
+    "relations",
     "statement",
     "task_name",
-    "trained_relations",
 ]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, final
 
-from .people import Fact, Vocabulary, Wording, make_facts, statement
+from .people import Fact, Vocabulary, Wording, make_facts, relations, statement
 from .plan import AdapterPlan
 from .rows import Form, Row, asked_row, forms, statement_row
 
@@ -41,6 +41,7 @@ class Corpus:
         facts: of training; those of one person stand beside each other, two by two.
         neutral: places of texts of training that have nothing to do with facts.
         tests: facts of people that training does not see, two by two as well.
+        untrained: facts of such people, of relations that training does not see either.
         neutral_tests: places of such texts that are kept for trials.
     """
 
@@ -48,6 +49,7 @@ class Corpus:
     facts: list[FactRows] = field(default_factory=list)
     neutral: list[int] = field(default_factory=list)
     tests: list[FactRows] = field(default_factory=list)
+    untrained: list[FactRows] = field(default_factory=list)
     neutral_tests: list[int] = field(default_factory=list)
 
     @cached_property
@@ -73,19 +75,28 @@ def make_corpus(plan: AdapterPlan, tokenizer: Any, neutral: Sequence[Row], neutr
     every = forms(tokenizer)
     rng = random.Random(plan.seed)
     known = Vocabulary.of(tokenizer, "train")
-    for number, fact in enumerate(make_facts(plan.people, split="train", seed=plan.seed, vocabulary=known)):
+    drawn = make_facts(plan.people, split="train", seed=plan.seed, vocabulary=known, alike=plan.alike)
+    for number, fact in enumerate(drawn):
         asked = _asked(corpus, tokenizer, fact, every if number % 4 < 2 else ("cloze",))
         written = _written(corpus, tokenizer, fact, {"asked": 1, "taught": plan.paraphrases}, rng)
         corpus.facts.append(FactRows(asked=asked, written=written))
     corpus.neutral.extend(_added(corpus, row) for row in neutral)
     rng = random.Random(0)
-    unknown = Vocabulary.of(tokenizer, "test")
-    for fact in make_facts(plan.test_people, split="test", seed=0, vocabulary=unknown):
+    for fact in _tests(plan, tokenizer, relations("unseen")):
         asked = _asked(corpus, tokenizer, fact, every)
         written = _written(corpus, tokenizer, fact, {"asked": 1, "taught": 1, "unseen": 1}, rng)
         corpus.tests.append(FactRows(asked=asked, written=written))
+    for fact in _tests(plan, tokenizer, relations("unseen", taught=False)):
+        asked = _asked(corpus, tokenizer, fact, ("cloze",))
+        written = _written(corpus, tokenizer, fact, {"unseen": 1}, rng)
+        corpus.untrained.append(FactRows(asked=asked, written=written))
     corpus.neutral_tests.extend(_added(corpus, row) for row in neutral_tests)
     return corpus
+
+
+def _tests(plan: AdapterPlan, tokenizer: Any, among: Sequence[str]) -> list[Fact]:
+    vocabulary = Vocabulary.of(tokenizer, "test")
+    return make_facts(plan.test_people, split="test", seed=0, vocabulary=vocabulary, among=among)
 
 
 def _asked(corpus: Corpus, tokenizer: Any, fact: Fact, every: Sequence[Form]) -> dict[Form, int]:

@@ -56,7 +56,7 @@ def draw_lesson(plan: AdapterPlan, corpus: Corpus, iteration: int) -> Lesson:
     rng = Random(f"{plan.seed} {iteration}")
     pairs = len(corpus.facts) // 2
     sizes = [facts for facts in (8, 16, 32, 64, 128, 256, 512) if facts <= min(plan.most_facts, pairs)]
-    people = rng.sample(range(pairs), (rng.choice(sizes) if sizes else pairs) // 2)
+    people, others = _people(plan, pairs, (rng.choice(sizes) if sizes else pairs) // 2, rng)
     inside = [fact for person in people for fact in (2 * person, 2 * person + 1)]
     written = [_statement(plan, corpus.facts[fact], rng) for fact in inside]
     questions = rng.sample(range(len(inside)), min(plan.questions, len(inside)))
@@ -69,9 +69,7 @@ def draw_lesson(plan: AdapterPlan, corpus: Corpus, iteration: int) -> Lesson:
         targets += row.tokens[-row.answer :]
         if text % _EVERY == 0:
             hard += [Spot(text, first, withheld=fact), Spot(text, length - 1)]
-    outside = [person for person in rng.sample(range(pairs), min(pairs, len(people) + _ABSENT)) if person not in people]
-    others = [2 * person + rng.randrange(2) for person in outside[:_ABSENT]]
-    texts += [_question(plan, corpus.facts[fact], rng) for fact in others]
+    texts += [_question(plan, corpus.facts[2 * person + rng.randrange(2)], rng) for person in others]
     texts += rng.sample(corpus.neutral, min(_NEUTRAL, len(corpus.neutral)))
     texts += [_statement(plan, rng.choice(corpus.facts), rng) for _ in range(_STATEMENTS)]
     away = []
@@ -80,6 +78,17 @@ def draw_lesson(plan: AdapterPlan, corpus: Corpus, iteration: int) -> Lesson:
         first, last = (1 if row.since == 0 else 0), len(row.tokens) - row.since
         away += [Spot(text, rng.randrange(first, last)) for _ in range(_SPOTS)]
     return Lesson(written=written, texts=texts, wanted=wanted, targets=targets, away=away, hard=hard)
+
+
+def _people(plan: AdapterPlan, people: int, count: int, rng: Random) -> tuple[list[int], list[int]]:
+    """Draw whose facts are in memory, and who is asked about in vain: at most half of these are like one in memory."""
+    inside, left_out = list[int](), list[int]()
+    for first in rng.sample(range(0, people, plan.alike), -(-people // plan.alike)):
+        group = rng.sample(range(first, min(first + plan.alike, people)), min(plan.alike, people - first))
+        left_out += group[:1] if len(group) > 1 and len(inside) < count else []
+        inside += group[1:] or group
+    like = rng.sample(left_out, min(_ABSENT // 2, len(left_out)))
+    return inside[:count], [*like, *inside[count:]][:_ABSENT]
 
 
 def _statement(plan: AdapterPlan, fact: FactRows, rng: Random) -> int:

@@ -19,7 +19,12 @@ from retention import HoldfastError
 
 from .naming import Draw, Split, belongs, pieces
 
-Wording: TypeAlias = Literal["asked", "taught", "unseen"]
+Wording: TypeAlias = Literal["asked", "taught", "unseen", "tested"]
+"""In the words in which a fact is asked; in a sentence of training; in one of the trials, by which settings are chosen;
+in one of the tests, by which nothing is."""
+
+SENTENCES: tuple[Wording, ...] = ("taught", "unseen", "tested")
+"""The wordings of which each relation has a list of sentences; it can be empty."""
 
 _FEWEST = 20  # words of a tokenizer that a side needs
 
@@ -81,19 +86,23 @@ class Vocabulary:
 
 @cache
 def phrasings() -> dict[str, dict[str, Any]]:
-    """Return for each relation its kind of value, its cloze, its question, and its taught and unseen sentences."""
+    """Return for each relation its kind of value, its cloze, its question, and its sentences by wording."""
     found: dict[str, dict[str, Any]] = json.loads((files(__package__) / "phrasings.json").read_text("utf-8"))
     return found
 
 
-def trained_relations() -> tuple[str, ...]:
-    """Return the relations that training knows."""
-    return tuple(name for name, each in phrasings().items() if each["taught"])
+def relations(wording: Wording, *, taught: bool = True) -> tuple[str, ...]:
+    """Return the relations that can be stated in a wording.
 
-
-def held_out_relations() -> tuple[str, ...]:
-    """Return the relations of which training sees nothing."""
-    return tuple(name for name, each in phrasings().items() if not each["taught"])
+    Args:
+        wording: of the statements.
+        taught: whether training is about these relations; else it sees nothing of them.
+    """
+    return tuple(
+        name
+        for name, each in phrasings().items()
+        if bool(each["taught"]) == taught and (wording == "asked" or each[wording])
+    )
 
 
 def make_facts(
@@ -102,8 +111,9 @@ def make_facts(
     split: Split,
     seed: int,
     vocabulary: Vocabulary,
-    relations: Sequence[str] | None = None,
+    among: Sequence[str] | None = None,
     per_person: int = 2,
+    alike: int = 1,
 ) -> list[Fact]:
     """Draw people, and facts about each: those of one person are the hardest to tell apart.
 
@@ -112,8 +122,9 @@ def make_facts(
         split: the side that names and values are of.
         seed: the same seed, the same facts.
         vocabulary: of that side.
-        relations: to draw from; those that training knows by default.
+        among: the relations to draw from; those that training knows by default.
         per_person: facts of a person, each of another relation; they stand beside each other in the list.
+        alike: how many people in a row have the same relations: only their names tell their facts apart.
 
     Returns:
         ``people * per_person`` facts.
@@ -121,25 +132,30 @@ def make_facts(
     Raises:
         ValueError: a number is out of its range, a relation is unknown, or the vocabulary is of the other side.
     """
-    chosen = trained_relations() if relations is None else tuple(relations)
+    chosen = relations("taught") if among is None else tuple(among)
     if unknown := sorted(set(chosen) - set(phrasings())):
-        raise ValueError(f"no relation {unknown[0]!r}: there are {', '.join(phrasings())}")
+        raise ValueError(f"no relation {unknown[0]!r} among the {len(phrasings())} of phrasings()")
     if people < 0 or not 1 <= per_person <= len(set(chosen)):
         raise ValueError(
             f"people must not be negative and per_person lie in 1 to {len(set(chosen))}, got {people} and {per_person}"
         )
+    if alike < 1:
+        raise ValueError(f"alike must be at least 1, got {alike}")
     if vocabulary.split != split:
         raise ValueError(f"the vocabulary is of {vocabulary.split!r}, the facts are of {split!r}")
     rng = random.Random(seed)
     draw = Draw(rng, split, capitalised=vocabulary.capitalised, small=vocabulary.small)
     named: set[str] = set()
+    drawn: list[str] = []
     facts = []
     while len(named) < people:
         person = draw.name()
         if person in named:
             continue
+        if len(named) % alike == 0:
+            drawn = rng.sample(chosen, per_person)
         named.add(person)
-        for relation in rng.sample(chosen, per_person):
+        for relation in drawn:
             facts.append(Fact(person, relation, draw.value(phrasings()[relation]["kind"], person)))
     return facts
 
@@ -159,8 +175,7 @@ def statement(fact: Fact, wording: Wording, rng: random.Random) -> str:
 
     Args:
         fact: what to state.
-        wording: ``"asked"``, in the words in which it is asked; ``"taught"``, a paraphrase that training uses;
-            ``"unseen"``, one that it never does.
+        wording: which sentences.
         rng: chooses among the paraphrases.
 
     Raises:
@@ -169,7 +184,7 @@ def statement(fact: Fact, wording: Wording, rng: random.Random) -> str:
     if wording == "asked":
         return f"{asked(fact)} {fact.value}."
     sentences = phrasings()[fact.relation].get(wording)
-    if wording not in ("taught", "unseen") or not sentences:
+    if wording not in SENTENCES or not sentences:
         raise ValueError(f"no wording {wording!r} for {fact.relation!r}")
     return str(rng.choice(sentences)).format(n=fact.person, v=fact.value)
 
@@ -185,4 +200,4 @@ def _taken() -> frozenset[str]:
 
 
 def _sentences(phrasing: dict[str, Any]) -> list[str]:
-    return [phrasing["asked"], phrasing["question"], *phrasing["taught"], *phrasing["unseen"]]
+    return [phrasing["asked"], phrasing["question"], *(said for wording in SENTENCES for said in phrasing[wording])]

@@ -15,6 +15,8 @@ class AdapterPlan:
         seed: of all randomness.
         iterations: optimiser steps.
         people: whose facts are learned from, two of each.
+        alike: how many of them in a row have the same relations: in a lesson all but one of these are in the memory,
+            so that only names tell their facts apart, and the one that is left out may be asked for.
         paraphrases: taught sentences of each fact that the frozen model reads beforehand.
         neutral: texts that the model itself has written, on which it is to stay as it is.
         rate: the learning rate, after a warm-up of ``warm_up`` steps; it falls along a cosine to a twentieth.
@@ -36,6 +38,7 @@ class AdapterPlan:
     seed: int = 0
     iterations: int = 900
     people: int = 1500
+    alike: int = 4
     paraphrases: int = 3
     neutral: int = 400
     rate: float = 1e-3
@@ -61,6 +64,7 @@ class AdapterPlan:
         for name, least in (
             ("iterations", 1),
             ("people", 10),
+            ("alike", 1),
             ("paraphrases", 1),
             ("neutral", 20),
             ("most_facts", 8),

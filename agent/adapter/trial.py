@@ -29,6 +29,7 @@ def trial(reader: Reader) -> Scores:
     Returns:
         asked, taught, unseen: the share of facts that are recalled where they were told in that wording, asked in the
             words of the first: every token of the value right.
+        untrained: of facts of relations that training does not see, told in their own memory.
         question, chat: the same of those told in a wording that was not taught, asked in that form, where it can be.
         drift: by how many percent the perplexity of neutral texts moves with that memory.
     """
@@ -36,6 +37,9 @@ def trial(reader: Reader) -> Scores:
     wordings: tuple[Wording, ...] = ("asked", "taught", "unseen")
     memories = {each: reader.write([fact.written[each][0] for fact in tests]).rounded() for each in wordings}
     scores: Scores = {each: recalled(reader, tests, memory, "cloze") for each, memory in memories.items()}
+    untrained = reader.corpus.untrained
+    memory = reader.write([fact.written["unseen"][0] for fact in untrained]).rounded()
+    scores["untrained"] = recalled(reader, untrained, memory, "cloze")
     for form in tests[0].asked:
         if form != "cloze":
             scores[form] = recalled(reader, tests, memories["unseen"], form)

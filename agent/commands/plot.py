@@ -16,7 +16,7 @@ from retention import HoldfastError, MissingExtraError
 _WINDOW = 20  # episodes in the running mean
 _SUFFIXES = (".png", ".svg", ".pdf")
 _EARLIER, _NOW = "#999999", "#0072B2"  # Okabe and Ito's palette: told apart by colour-blind readers too
-_WORDINGS = {"asked": "#009E73", "taught": "#0072B2", "unseen": "#D55E00"}
+_WORDINGS = {"asked": "#009E73", "taught": "#0072B2", "unseen": "#D55E00", "untrained": "#CC79A7"}
 
 
 def check_plot(path: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, final
 
-from agent import Vocabulary, asked, held_out_relations, make_facts, statement, trained_relations
+from agent import Vocabulary, asked, make_facts, relations, statement
 
 from .asking import Asked
 from .wordings import AS_ASKED, NEW_RELATION, TAUGHT, UNSEEN, WORDINGS
@@ -15,11 +15,11 @@ from .wordings import AS_ASKED, NEW_RELATION, TAUGHT, UNSEEN, WORDINGS
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-_WORDED: dict[str, Literal["asked", "taught", "unseen"]] = {
+_WORDED: dict[str, Literal["asked", "taught", "tested"]] = {
     AS_ASKED: "asked",
     TAUGHT: "taught",
-    UNSEEN: "unseen",
-    NEW_RELATION: "unseen",
+    UNSEEN: "tested",
+    NEW_RELATION: "tested",
 }
 
 
@@ -51,9 +51,9 @@ def tell(wording: str, *, count: int, seed: int, tokenizer: PreTrainedTokenizerB
         seed: another seed, other people.
         tokenizer: of the model that is asked.
     """
-    relations = held_out_relations() if wording == NEW_RELATION else trained_relations()
+    among = relations("tested", taught=wording != NEW_RELATION)
     vocabulary = Vocabulary.of(tokenizer, "test")
-    facts = make_facts(-(-count // 2), split="test", seed=seed, vocabulary=vocabulary, relations=relations)
+    facts = make_facts(-(-count // 2), split="test", seed=seed, vocabulary=vocabulary, among=among)
     return [
         Told(
             statement=statement(fact, _WORDED[wording], random.Random(f"{seed} {place}")),

@@ -8,8 +8,8 @@ told in four ways:
 |---|---|
 | as asked | in the words in which it is asked |
 | taught wording | by a sentence that the adapter's training has shown, with other people and other values |
-| unseen wording | by a sentence that it has not shown |
-| untrained relation | the same, of a relation that it has not shown at all |
+| unseen wording | by a sentence that it has not shown, and by which no setting was chosen |
+| untrained relation | the same, of one of sixteen relations that it has not shown at all |
 
 | arm | where the facts are |
 |---|---|
@@ -52,7 +52,7 @@ _PHASES, _KEPT = "evals.suites.pretrained_phases", "evals.suites.pretrained_kept
 
 SUITE = Suite(
     name="pretrained",
-    version=1,
+    version=2,
     summary="Can retention be added to a frozen pretrained transformer?",
     tasks={
         "facts": {

@@ -12,21 +12,21 @@ from hypothesis import strategies as st
 
 from agent.adapter.naming import Split, belongs
 from agent.adapter.people import (
+    SENTENCES,
     Fact,
     Vocabulary,
     asked,
-    held_out_relations,
     make_facts,
     phrasings,
     question,
+    relations,
     statement,
-    trained_relations,
 )
 from retention import HoldfastError
 
 LETTERS = "abcdefghij"
 WORDS = [a + b + c + "o" for a in LETTERS for b in LETTERS for c in LETTERS]
-RELATIONS = st.sampled_from([*trained_relations(), *held_out_relations()])
+RELATIONS = st.sampled_from(list(phrasings()))
 SEEDS = st.integers(0, 2**32)
 
 
@@ -92,16 +92,25 @@ def test_two_facts_of_a_person_stand_beside_each_other(seed: int) -> None:
 
 def test_another_seed_makes_other_facts_and_every_relation_comes() -> None:
     assert not set(facts("train", 0)) & set(facts("train", 1))
-    assert {fact.relation for fact in facts("train", 0, people=200)} == set(trained_relations())
-    held_out = facts("test", 0, relations=held_out_relations())
-    assert {fact.relation for fact in held_out} == set(held_out_relations())
+    assert {fact.relation for fact in facts("train", 0, people=800)} == set(relations("taught"))
+    held_out = facts("test", 0, people=200, among=relations("tested", taught=False))
+    assert {fact.relation for fact in held_out} == set(relations("tested", taught=False))
+
+
+@given(SEEDS, st.integers(1, 5))
+def test_people_in_a_row_are_alike_in_their_relations(seed: int, alike: int) -> None:
+    made = facts("train", seed, people=12, alike=alike)
+    drawn = [tuple(fact.relation for fact in made[first : first + 2]) for first in range(0, len(made), 2)]
+    for first in range(0, 12, alike):
+        assert len(set(drawn[first : first + alike])) == 1
+    assert len(set(drawn)) > 1
 
 
 @given(SEEDS, RELATIONS, st.sampled_from(["train", "test"]))
 def test_every_statement_holds_name_and_value_once(seed: int, relation: str, split: Split) -> None:
-    (fact,) = facts(split, seed, people=1, relations=[relation], per_person=1)
+    (fact,) = facts(split, seed, people=1, among=[relation], per_person=1)
     phrasing = phrasings()[relation]
-    sentences = [each.format(n=fact.person, v=fact.value) for each in phrasing["taught"] + phrasing["unseen"]]
+    sentences = [each.format(n=fact.person, v=fact.value) for wording in SENTENCES for each in phrasing[wording]]
     for sentence in [statement(fact, "asked", random.Random(0)), *sentences]:
         for piece in (fact.person, fact.value):
             assert len(re.findall(rf"(?<![^\W_]){re.escape(piece)}(?![^\W_])", sentence)) == 1, sentence
@@ -112,29 +121,37 @@ def test_every_statement_holds_name_and_value_once(seed: int, relation: str, spl
 
 
 def test_a_statement_is_of_its_wording_and_chosen_by_the_generator() -> None:
-    (fact,) = facts("train", 0, people=1, per_person=1)
-    for wording in ("taught", "unseen"):
+    (fact,) = facts("train", 0, people=1, per_person=1, among=["dog"])
+    for wording in SENTENCES:
         known = {each.format(n=fact.person, v=fact.value) for each in phrasings()[fact.relation][wording]}
         rng = random.Random(1)
         assert {statement(fact, wording, rng) for _ in range(300)} == known
     assert statement(fact, "asked", random.Random(0)) == f"{asked(fact)} {fact.value}."
 
 
-def test_no_unseen_sentence_is_like_a_taught_one_of_its_relation() -> None:
+@pytest.mark.parametrize(("wording", "earlier"), [("unseen", ["taught"]), ("tested", ["taught", "unseen"])])
+def test_no_sentence_of_a_trial_or_test_is_like_an_earlier_one(wording: str, earlier: list[str]) -> None:
     for relation, each in phrasings().items():
-        assert len(set(each["taught"] + each["unseen"])) == len(each["taught"]) + len(each["unseen"])
-        for unseen in each["unseen"]:
-            known = [*each["taught"], f"{each['asked']} {{v}}."]
-            assert max(likeness(unseen, sentence) for sentence in known) < 0.6, (relation, unseen)
+        known = [f"{each['asked']} {{v}}.", *(sentence for before in earlier for sentence in each[before])]
+        for held_out in each[wording]:
+            assert max(likeness(held_out, sentence) for sentence in known) < 0.6, (relation, held_out)
 
 
 def test_every_sentence_has_one_place_for_the_name_and_one_for_the_value() -> None:
     for each in phrasings().values():
-        assert all(s.count("{n}") == s.count("{v}") == 1 for s in each["taught"] + each["unseen"])
+        sentences = [sentence for wording in SENTENCES for sentence in each[wording]]
+        assert len(set(sentences)) == len(sentences)
+        assert all(s.count("{n}") == s.count("{v}") == 1 for s in sentences)
         assert all(s.count("{n}") == 1 and "{v}" not in s for s in (each["asked"], each["question"]))
         assert each["question"].endswith("?")
-    assert len(trained_relations()) == 16
-    assert set(held_out_relations()) == {"bike lock", "school"}
+
+
+def test_every_relation_of_training_is_tested_and_others_are_for_trials_or_for_tests_alone() -> None:
+    assert len(relations("taught")) == len(relations("tested")) == 136
+    tried, tested = (relations(wording, taught=False) for wording in ("unseen", "tested"))
+    assert (len(tried), len(tested)) == (8, 16)
+    assert not set(tried) & set(tested)
+    assert set(relations("asked")) == set(relations("taught"))
 
 
 def test_seven_of_ten_words_are_of_training() -> None:
@@ -143,10 +160,12 @@ def test_seven_of_ten_words_are_of_training() -> None:
 
 
 def test_wrong_arguments_are_named() -> None:
-    with pytest.raises(ValueError, match="no relation 'shoe size'"):
-        facts("train", 0, relations=["shoe size"])
-    with pytest.raises(ValueError, match="per_person lie in 1 to 16, got 3 and 17"):
-        facts("train", 0, people=3, per_person=17)
+    with pytest.raises(ValueError, match="no relation 'hat size'"):
+        facts("train", 0, among=["hat size"])
+    with pytest.raises(ValueError, match="per_person lie in 1 to 136, got 3 and 137"):
+        facts("train", 0, people=3, per_person=137)
+    with pytest.raises(ValueError, match="alike must be at least 1, got 0"):
+        facts("train", 0, alike=0)
     with pytest.raises(ValueError, match="vocabulary is of 'test'"):
         make_facts(1, split="train", seed=0, vocabulary=SIDES["test"])
     held_out = Fact("Anna Berg", "school", "Menduri")

@@ -80,14 +80,16 @@ def test_a_corpus_has_every_text_once_and_no_fact_twice(tokenizer: Any, plan: Ad
     assert corpus.digest == make_corpus(plan, tokenizer, neutral, tests).digest
     assert (len(corpus.facts), len(corpus.tests)) == (20, 2 * plan.test_people)
     assert [corpus.rows[row] for row in corpus.neutral + corpus.neutral_tests] == neutral + tests
-    places = [row for fact in corpus.facts + corpus.tests for rows in fact.written.values() for row in rows]
-    places += [row for fact in corpus.facts + corpus.tests for row in fact.asked.values()]
+    every = corpus.facts + corpus.tests + corpus.untrained
+    places = [row for fact in every for rows in fact.written.values() for row in rows]
+    places += [row for fact in every for row in fact.asked.values()]
     assert sorted(places + corpus.neutral + corpus.neutral_tests) == list(range(len(corpus.rows)))
     for pair in range(0, 20, 2):
         one, other = corpus.facts[pair : pair + 2]
         assert set(one.asked) == set(other.asked) == ({"cloze", "question", "chat"} if pair % 4 == 0 else {"cloze"})
     assert all(set(fact.written) == {"asked", "taught"} for fact in corpus.facts)
     assert all(set(fact.written) == {"asked", "taught", "unseen"} for fact in corpus.tests)
+    assert [(set(fact.asked), set(fact.written)) for fact in corpus.untrained] == [({"cloze"}, {"unseen"})] * 12
     for fact in corpus.facts + corpus.tests:
         told = decoded(tokenizer, corpus.rows[fact.written["asked"][0]])
         assert told == f"<s>{decoded(tokenizer, corpus.rows[fact.asked['cloze']])}."
@@ -132,12 +134,17 @@ def test_a_lesson_asks_for_values_that_are_in_memory(tokenizer: Any, plan: Adapt
     corpus = prepared.reader.corpus
     owner = {row: fact for fact, each in enumerate(corpus.facts) for rows in each.written.values() for row in rows}
     questioned = {row: fact for fact, each in enumerate(corpus.facts) for row in each.asked.values()}
+    vain = list[bool]()  # whether people asked about in vain are like some in memory
     assert draw_lesson(plan, corpus, 3) == draw_lesson(plan, corpus, 3) != draw_lesson(plan, corpus, 4)
     for iteration in range(12):
         lesson = draw_lesson(plan, corpus, iteration)
         inside = [owner[row] for row in lesson.written]
         assert len(inside) == 8
         assert inside[::2] == [fact - 1 for fact in inside[1::2]]  # both of each person
+        groups = [fact // (2 * plan.alike) for fact in inside[::2]]
+        assert max(Counter(groups).values()) < plan.alike  # one is left out, and may be asked for
+        outside = {questioned[row] // 2 for row in lesson.texts if row in questioned} - {fact // 2 for fact in inside}
+        vain += [person // plan.alike in groups for person in outside]
         told = dict(enumerate(corpus.rows[row] for row in lesson.texts))
         asked = {spot.text for spot in lesson.wanted}
         assert len(asked) == 4
@@ -157,6 +164,7 @@ def test_a_lesson_asks_for_values_that_are_in_memory(tokenizer: Any, plan: Adapt
             assert spot.text not in asked
             assert questioned.get(lesson.texts[spot.text]) not in inside
             assert 0 <= spot.place < len(told[spot.text].tokens) - told[spot.text].since
+    assert set(vain) == {True, False}
 
 
 def test_the_loss_is_low_where_values_are_said_and_nothing_else_moves(plan: AdapterPlan, prepared: Prepared) -> None:
@@ -226,5 +234,6 @@ def test_the_drift_is_that_of_the_perplexity(prepared: Prepared) -> None:
 
 def test_a_trial_names_what_it_measured(prepared: Prepared) -> None:
     assert trial(prepared.reader) == {
-        "asked": 0.0, "taught": 0.0, "unseen": 0.0, "question": 0.0, "chat": 0.0, "drift": pytest.approx(0.0)
+        "asked": 0.0, "taught": 0.0, "unseen": 0.0, "untrained": 0.0, "question": 0.0, "chat": 0.0,
+        "drift": pytest.approx(0.0),
     }  # fmt: skip

@@ -23,7 +23,7 @@ from agent.command import holdfast
 from retention import attach, load_adapter
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and file modes of POSIX")
-SCORES = {"asked": 0.9, "taught": 0.8, "unseen": 0.5, "question": 0.4, "chat": 0.3, "drift": 0.25}
+SCORES = {"asked": 0.9, "taught": 0.8, "unseen": 0.5, "untrained": 0.35, "question": 0.4, "chat": 0.3, "drift": 0.25}
 SMALL: dict[str, Any] = {"neutral": 20, "paraphrases": 1, "most_facts": 8, "questions": 4, "test_people": 5}
 
 
@@ -71,7 +71,10 @@ def test_an_adapter_is_trained_drawn_and_can_be_attached(tiny: tuple[str, ...], 
     read, told = done.stderr.splitlines()[:-2], done.stderr.splitlines()[-2:]
     assert read[-1] == f"texts read: {said['texts']:,}/{said['texts']:,}"
     assert [each.split(":")[0] for each in told] == ["iteration 2/4", "iteration 4/4"]
-    assert "recalled asked 0.90, taught 0.80, unseen 0.50, question 0.40, chat 0.30, drift +0.25 %" in told[0]
+    assert (
+        "recalled asked 0.90, taught 0.80, unseen 0.50, untrained 0.35, question 0.40, chat 0.30, drift +0.25 %"
+        in told[0]
+    )
     assert "<svg" in plot.read_text()
     assert len(list(board.iterdir())) == 1
     assert sorted(each.name for each in folder.iterdir()) == ["adapter.safetensors", "recipe.json"]
@@ -93,6 +96,7 @@ def test_the_panel_says_what_an_adapter_recalls_and_costs(
         "0.90 told in the words in which they are asked",
         "0.80 told in a paraphrase that was taught",
         "0.50 told in one that was not; as a question 0.40, in chat 0.30",
+        "0.35 of relations that training was not about, told in such a one",
         "perplexity +0.25 %",
         "adapters/tiny",
     ):

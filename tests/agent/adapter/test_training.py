@@ -22,7 +22,7 @@ from agent.adapter.recipe import recipe_of
 from agent.adapter.training import AdapterTraining, checked
 from retention import AdapterConfig, Handle, HoldfastError, SlotFileError, attach
 
-SCORES = {"asked": 0.9, "taught": 0.8, "unseen": 0.5, "drift": 0.1}
+SCORES = {"asked": 0.9, "taught": 0.8, "unseen": 0.5, "untrained": 0.25, "drift": 0.1}
 
 
 @pytest.fixture
@@ -122,7 +122,9 @@ def test_the_loss_falls(prepared: Prepared, plan: AdapterPlan) -> None:
     assert len(losses) == 60
     assert sum(losses[-10:]) / 10 < 0.9 * sum(losses[:5]) / 5
     assert mark.loss == pytest.approx(sum(losses) / 60)
-    assert mark.told().startswith(f"loss {mark.loss:.3f}, recalled asked 0.90, taught 0.80, unseen 0.50, drift +0.10 %")
+    assert mark.told().startswith(
+        f"loss {mark.loss:.3f}, recalled asked 0.90, taught 0.80, unseen 0.50, untrained 0.25, drift +0.10 %"
+    )
     assert mark.scalars() == {"loss": mark.loss, "cpu_seconds": mark.cpu_seconds, **SCORES}
 
 

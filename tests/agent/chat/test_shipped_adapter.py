@@ -34,7 +34,7 @@ def test_facts_of_unseen_people_in_unseen_words_are_found_again(local, handle, t
     vocabulary, rng = Vocabulary.of(local.tokenizer, "test"), Random(5)
     told = make_facts(10, split="test", seed=77, vocabulary=vocabulary)
     with EpisodicMemory.open(tmp_path / "memory.db") as memory:
-        FactMemory(handle, memory, namespace="alice").remember([statement(fact, "unseen", rng) for fact in told])
+        FactMemory(handle, memory, namespace="alice").remember([statement(fact, "tested", rng) for fact in told])
     right = {"alice": 0, "bob": 0}
     with EpisodicMemory.open(tmp_path / "memory.db") as memory:
         for namespace in right:

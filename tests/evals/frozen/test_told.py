@@ -1,15 +1,25 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from agent.adapter.people import phrasings
 from evals.frozen.neutral import NEUTRAL
 from evals.frozen.prompts import noted
 from evals.frozen.told import encoded, memories, mixed, tell
 from evals.frozen.wordings import AS_ASKED, NEW_RELATION, TAUGHT, UNSEEN, WORDINGS
 
+CLOZES = {relation: re.escape(each["asked"]).replace(r"\{n\}", r"(\w+ \w+)") for relation, each in phrasings().items()}
+
+
+def taken_apart(cloze: str) -> tuple[str, str]:
+    """Return the relation and the person."""
+    return next((each, found[1]) for each, pattern in CLOZES.items() if (found := re.fullmatch(pattern, cloze)))
+
 
 def person(cloze: str) -> str:
-    return " ".join(cloze.split(" of ")[1].split(" ")[:2])
+    return taken_apart(cloze)[1]
 
 
 @pytest.mark.parametrize("wording", WORDINGS)
@@ -35,7 +45,7 @@ def test_a_fact_is_asked_in_one_way_and_told_in_four(letters):
     for wording in (TAUGHT, UNSEEN):
         assert [fact.cloze for fact in told[wording]] == [fact.cloze for fact in told[AS_ASKED]]
         assert not {fact.statement for fact in told[wording]} & {fact.statement for fact in told[AS_ASKED]}
-    relations = {wording: {fact.cloze.split(" of ")[0] for fact in told[wording]} for wording in told}
+    relations = {wording: {taken_apart(fact.cloze)[0] for fact in told[wording]} for wording in told}
     assert not relations[NEW_RELATION] & relations[UNSEEN]
     assert tell(UNSEEN, count=20, seed=4, tokenizer=letters) != told[UNSEEN]
 
