@@ -43,6 +43,7 @@ from .layer.evict import LeastRecentlyUsed as LeastRecentlyUsed
 from .layer.evict import LeastUseful as LeastUseful
 from .layer.evict import RandomEviction as RandomEviction
 from .layer.fact_slots import FactSlots as FactSlots
+from .layer.fact_text import fact_text as fact_text
 from .layer.files import load_layer as load_layer
 from .layer.files import load_slots as load_slots
 from .layer.files import load_transformer as load_transformer
@@ -248,6 +249,7 @@ __all__ = [
     "diagnose",
     "distance_scores",
     "exact_top",
+    "fact_text",
     "is_statement",
     "langchain_tools",
     "load_adapter",

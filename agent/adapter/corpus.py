@@ -11,10 +11,12 @@ from typing import Any, final
 
 from .people import Fact, Vocabulary, Wording, make_facts, relations, statement
 from .plan import AdapterPlan
-from .rows import Form, Row, asked_row, forms, statement_row
+from .rows import Form, Row, asked_row, forms, statement_row, written_row
 
 NEUTRAL_TESTS = 48
 """Neutral texts of the trials."""
+
+_TOLD = 4  # one of so many facts is also told as somebody tells it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +41,7 @@ class Corpus:
     Attributes:
         rows: all texts.
         facts: of training; those of one person stand beside each other, two by two.
+        told: places of statements of training as somebody tells them, when all is to stay as it is.
         neutral: places of texts of training that have nothing to do with facts.
         tests: facts of people that training does not see, two by two as well.
         untrained: facts of such people, of relations that training does not see either.
@@ -47,6 +50,7 @@ class Corpus:
 
     rows: list[Row] = field(default_factory=list)
     facts: list[FactRows] = field(default_factory=list)
+    told: list[int] = field(default_factory=list)
     neutral: list[int] = field(default_factory=list)
     tests: list[FactRows] = field(default_factory=list)
     untrained: list[FactRows] = field(default_factory=list)
@@ -80,6 +84,8 @@ def make_corpus(plan: AdapterPlan, tokenizer: Any, neutral: Sequence[Row], neutr
         asked = _asked(corpus, tokenizer, fact, every if number % 4 < 2 else ("cloze",))
         written = _written(corpus, tokenizer, fact, {"asked": 1, "taught": plan.paraphrases}, rng)
         corpus.facts.append(FactRows(asked=asked, written=written))
+        if number % _TOLD == 0:
+            corpus.told.append(_added(corpus, statement_row(tokenizer, statement(fact, "taught", rng))))
     corpus.neutral.extend(_added(corpus, row) for row in neutral)
     rng = random.Random(0)
     for fact in _tests(plan, tokenizer, relations("unseen")):
@@ -106,9 +112,11 @@ def _asked(corpus: Corpus, tokenizer: Any, fact: Fact, every: Sequence[Form]) ->
 def _written(
     corpus: Corpus, tokenizer: Any, fact: Fact, wordings: dict[Wording, int], rng: random.Random
 ) -> dict[Wording, tuple[int, ...]]:
+    def row(wording: Wording) -> Row:
+        return written_row(tokenizer, statement(fact, wording, rng))
+
     return {
-        wording: tuple(_added(corpus, statement_row(tokenizer, statement(fact, wording, rng))) for _ in range(how_many))
-        for wording, how_many in wordings.items()
+        wording: tuple(_added(corpus, row(wording)) for _ in range(how_many)) for wording, how_many in wordings.items()
     }
 
 

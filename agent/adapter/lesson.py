@@ -71,7 +71,7 @@ def draw_lesson(plan: AdapterPlan, corpus: Corpus, iteration: int) -> Lesson:
             hard += [Spot(text, first, withheld=fact), Spot(text, length - 1)]
     texts += [_question(plan, corpus.facts[2 * person + rng.randrange(2)], rng) for person in others]
     texts += rng.sample(corpus.neutral, min(_NEUTRAL, len(corpus.neutral)))
-    texts += [_statement(plan, rng.choice(corpus.facts), rng) for _ in range(_STATEMENTS)]
+    texts += rng.sample(corpus.told, min(_STATEMENTS, len(corpus.told)))
     away = []
     for text in range(len(questions), len(texts)):
         row = corpus.rows[texts[text]]

@@ -58,7 +58,8 @@ class Reader:
     def write(self, rows: Sequence[int]) -> FactSlots:
         """Write facts from rows that are statements; gradients reach the adapter."""
         return self.handle.write_states(
-            [self.corpus.rows[row].tokens for row in rows], [self.states[row] for row in rows]
+            [self.corpus.rows[row].tokens[self.corpus.rows[row].since :] for row in rows],
+            [self.states[row] for row in rows],
         )
 
     def gather(self, texts: Sequence[int], spots: Sequence[Spot]) -> tuple[Tensor, Tensor]:

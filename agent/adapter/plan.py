@@ -36,7 +36,7 @@ class AdapterPlan:
 
     model: str
     seed: int = 0
-    iterations: int = 900
+    iterations: int = 1500
     people: int = 1500
     alike: int = 4
     paraphrases: int = 3

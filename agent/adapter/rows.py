@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from retention import fact_text
+
 from .people import Fact, asked, question
 
 Form: TypeAlias = Literal["cloze", "question", "chat"]
@@ -26,8 +28,13 @@ class Row:
     answer: int = 0
 
 
+def written_row(tokenizer: Any, sentence: str) -> Row:
+    """Return a fact as it is read to be written; see :func:`retention.fact_text`."""
+    return Row(*fact_text(tokenizer, sentence))
+
+
 def statement_row(tokenizer: Any, sentence: str) -> Row:
-    """Return a fact as it is written: after the token that begins a text, where the tokenizer has one."""
+    """Return a fact as it is told, once: after the token that begins a text, where the tokenizer has one."""
     begin = tokenizer.bos_token_id
     tokens = _tokens(tokenizer, sentence)
     return Row(tokens if begin is None else (begin, *tokens), since=0)

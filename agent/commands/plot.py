@@ -16,7 +16,12 @@ from retention import HoldfastError, MissingExtraError
 _WINDOW = 20  # episodes in the running mean
 _SUFFIXES = (".png", ".svg", ".pdf")
 _EARLIER, _NOW = "#999999", "#0072B2"  # Okabe and Ito's palette: told apart by colour-blind readers too
-_WORDINGS = {"asked": "#009E73", "taught": "#0072B2", "unseen": "#D55E00", "untrained": "#CC79A7"}
+_RECALLED = {
+    "asked": ("told as asked", "#009E73"),
+    "taught": ("told in taught words", "#0072B2"),
+    "unseen": ("told in unseen words", "#D55E00"),
+    "untrained": ("the same, of untrained relations", "#CC79A7"),
+}
 
 
 def check_plot(path: str) -> None:
@@ -104,9 +109,9 @@ def draw_recall(path: Path, marks: Sequence[Mapping[str, Any]], *, title: str) -
     """
     steps = [mark["iteration"] for mark in marks]
     with _score_and_loss(path, steps, marks, title=title, label="iteration") as upper:
-        for name, colour in _WORDINGS.items():
+        for name, (label, colour) in _RECALLED.items():
             found = [mark["scores"][name] for mark in marks]
-            upper.plot(steps, found, color=colour, marker="o", markersize=3, label=f"told in {name} words")
+            upper.plot(steps, found, color=colour, marker="o", markersize=3, label=label)
         upper.set(ylabel="share recalled", ylim=(-0.02, 1.02))
 
 

@@ -66,7 +66,8 @@ SUITE = Suite(
             # By a small sweep on other people, told 16 facts as asked and 16 in unseen wordings: how many of the former
             # were known, of the latter none, and by how much the perplexity of neutral texts rose. lora: 3e-3 and 15
             # epochs 0, 100 %; 1e-2 and 15 11, 1360 %; 5e-3 and 30 16, 1815 %. Three layers: 3e-4 and 15 0, -3 %; 1e-3
-            # and 15 15, 154 %; 5e-4 and 30 16, 190 %.
+            # and 15 15, 154 %; 5e-4 and 30 16, 190 %. Smaller steps, but more of them, are no gentler; lora on other
+            # facts: 3e-3 and 40 epochs 16, 3162 %; 2e-3 and 40 9, 2321 %; 1.5e-3 and 50 13, 3482 %.
             "lora": {"rank": 8, "rate": 5e-3, "epochs": 30},
             "last layers": {"count": 3, "rate": 1e-3, "epochs": 15},
             "adapter": {},

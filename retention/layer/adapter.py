@@ -1,7 +1,8 @@
 """The adapter that lets a frozen language model read facts from a memory; its maths, without hooks.
 
-A *fact* is one sentence that the frozen model has read. Its states give it a key, pooled over its tokens, and each of
-its tokens a slot: a key, and the token that comes next. At a position of another text, a slot scores
+A *fact* is one sentence that the frozen model has read twice in a row. The states of the second time, which have seen
+the whole, give it a key, pooled over its tokens, and each of its tokens a slot: a key, and that token. At a position of
+another text, a slot scores
 
     ``s_j = q_fact . k_fact(j) + q . k_j + b_j``,  ``a = softmax([null, s])``,  ``R = rms(x) sum_j a_j E[next(j)]``
 
@@ -9,7 +10,8 @@ per head, through a gate and a scale that begins at zero; ``E`` are the model's 
 never a value in training can be read. ``R`` is added to the residual stream after the last layer.
 
 The read is that of arXiv 2501.09166 with the null slot of this layer; that a slot's key is the state before a token and
-its value the token is from kNN-LM (arXiv 1911.00172); keys in two stages, of the fact and of the token, are ours.
+its value the token is from kNN-LM (arXiv 1911.00172); reading twice is from echo embeddings (arXiv 2402.15449); keys in
+two stages, of the fact and of the token, are ours.
 """
 
 from __future__ import annotations
@@ -144,11 +146,11 @@ class FactAdapter(nn.Module):
         tokens: Int64[Tensor, "facts tokens"],
         mask: Bool[Tensor, "facts tokens"],
     ) -> FactSlots:
-        """Write facts: a slot for each token but the first, which draws attention whatever it is, and the last.
+        """Write facts: a slot for each token but the first, which stands before the fact.
 
         Args:
             states: of the frozen model.
-            tokens: that it has read.
+            tokens: that it has read: the one before the fact, and those of the fact.
             mask: True where there is one; the padding is at the end.
         """
         pooled, seen = self._features(states)
@@ -156,14 +158,14 @@ class FactAdapter(nn.Module):
         after_first = mask.clone()
         after_first[:, 0] = False
         key = heads_apart(self.fact_pool(scores, values, after_first), self.config.fact_heads)
-        both = torch.cat((seen[:, 1:-1], seen[:, 2:]), dim=-1)
+        both = torch.cat((seen[:, :-1], seen[:, 1:]), dim=-1)
         slot_key = F.normalize(heads_apart(self.key(both), self.config.token_heads), dim=-1)
-        there = mask[:, 2:]
+        there = mask[:, 1:]
         return FactSlots(
             key=(key * self.log_fact.exp()[:, None]).flatten(1),
             slot_key=slot_key * self.log_token.exp()[:, None] * there[..., None, None],
             bias=self.bias(both) * there[..., None],
-            token=tokens[:, 2:].masked_fill(~there, -1),
+            token=tokens[:, 1:].masked_fill(~there, -1),
         )
 
     def brought(

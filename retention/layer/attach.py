@@ -21,6 +21,7 @@ from .adapter import FactAdapter
 from .adapter_config import AdapterConfig
 from .adapter_file import save_adapter
 from .fact_slots import FactSlots
+from .fact_text import fact_text
 from .frozen_base import base_fingerprint, decoder_layers, output_embeddings, text_config
 from .frozen_read import Hooks, Trace
 
@@ -179,11 +180,14 @@ class Handle:
             HoldfastError: the handle has no tokenizer.
             ValueError: a text is too short to say anything.
         """
-        rows = [self.encode(text) for text in texts]
-        short = next((text for text, row in zip(texts, rows, strict=True) if len(row) < 3), None)
+        if self.tokenizer is None:
+            raise HoldfastError("the handle has no tokenizer: give one to attach")
+        rows = [fact_text(self.tokenizer, text) for text in texts]
+        short = next((text for text, row in zip(texts, rows, strict=True) if len(row.written) < 3), None)
         if short is not None:
             raise ValueError(f"a fact must be a sentence, got {short!r}")
-        return self.write_states(rows, self.states(rows)).rounded()
+        states = [each[row.since :] for row, each in zip(rows, self.states([row.tokens for row in rows]), strict=True)]
+        return self.write_states([row.written for row in rows], states).rounded()
 
     def write_states(
         self, rows: Sequence[Sequence[int]], states: Sequence[Float[Tensor, "_ layers width"]]

@@ -83,7 +83,7 @@ def test_a_corpus_has_every_text_once_and_no_fact_twice(tokenizer: Any, plan: Ad
     every = corpus.facts + corpus.tests + corpus.untrained
     places = [row for fact in every for rows in fact.written.values() for row in rows]
     places += [row for fact in every for row in fact.asked.values()]
-    assert sorted(places + corpus.neutral + corpus.neutral_tests) == list(range(len(corpus.rows)))
+    assert sorted(places + corpus.told + corpus.neutral + corpus.neutral_tests) == list(range(len(corpus.rows)))
     for pair in range(0, 20, 2):
         one, other = corpus.facts[pair : pair + 2]
         assert set(one.asked) == set(other.asked) == ({"cloze", "question", "chat"} if pair % 4 == 0 else {"cloze"})
@@ -91,8 +91,12 @@ def test_a_corpus_has_every_text_once_and_no_fact_twice(tokenizer: Any, plan: Ad
     assert all(set(fact.written) == {"asked", "taught", "unseen"} for fact in corpus.tests)
     assert [(set(fact.asked), set(fact.written)) for fact in corpus.untrained] == [({"cloze"}, {"unseen"})] * 12
     for fact in corpus.facts + corpus.tests:
-        told = decoded(tokenizer, corpus.rows[fact.written["asked"][0]])
-        assert told == f"<s>{decoded(tokenizer, corpus.rows[fact.asked['cloze']])}."
+        said = decoded(tokenizer, corpus.rows[fact.asked["cloze"]])
+        assert decoded(tokenizer, corpus.rows[fact.written["asked"][0]]) == f"<s> {said}. {said}."
+    assert len(corpus.told) == 5
+    for place in corpus.told:
+        told = corpus.rows[place]
+        assert decoded(tokenizer, told).startswith("<s>") and told.since == 0
 
 
 @pytest.mark.parametrize("form", ["cloze", "question", "chat"])
@@ -121,7 +125,7 @@ def test_a_statement_is_read_without_the_token_that_begins_it(prepared: Prepared
     reader, handle = prepared.reader, prepared.reader.handle
     wild(handle)
     memory = handle.write(["Anna Berg has a dog called Abmo.", "The seat of Anna Berg is 12A."])
-    place = reader.corpus.facts[0].written["taught"][0]
+    place = reader.corpus.told[0]
     tokens = reader.corpus.rows[place].tokens
     with torch.no_grad():
         with handle.reading(memory, since=1):

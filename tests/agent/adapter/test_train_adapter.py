@@ -96,7 +96,7 @@ def test_the_panel_says_what_an_adapter_recalls_and_costs(
         "0.90 told in the words in which they are asked",
         "0.80 told in a paraphrase that was taught",
         "0.50 told in one that was not; as a question 0.40, in chat 0.30",
-        "0.35 of relations that training was not about, told in such a one",
+        "0.35 of relations that training was not about, told so",
         "perplexity +0.25 %",
         "adapters/tiny",
     ):
