@@ -63,7 +63,7 @@ def test_without_a_family_it_lists_them(call: Call) -> None:
     assert adapter[:3] == ["adapter", "(a", "language"]
     told = json.loads(call("train", "--json").stdout)
     listed = told["families"]
-    assert told["adapter"]["iterations"] == 900
+    assert told["adapter"]["iterations"] == 1500
     assert [each["family"] for each in listed] == list(FAMILIES)
     assert [each["iterations"] for each in listed] == [family.entry.iterations for family in FAMILIES.values()]
 
