@@ -51,7 +51,7 @@ def test_facts_of_unseen_people_in_unseen_words_are_found_again(local, handle, t
                         pad_token_id=0,
                     )
                 right[namespace] += said[0, tokens.shape[1] :].tolist() == answer
-    assert right["alice"] >= 14  # of 20; .84 to .89 of a hundred, by holdfast eval pretrained
+    assert right["alice"] >= 14  # of 20; .83 to .87 of a hundred, by holdfast eval pretrained
     assert right["bob"] == 0
 
 
