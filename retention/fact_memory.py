@@ -120,7 +120,8 @@ class FactMemory:
     def __init__(self, handle: Handle, memory: EpisodicMemory, *, namespace: str, task: str | None = None) -> None:
         self._handle, self._memory, self._namespace, self._task = handle, memory, namespace, task
         self._adapter = f"{handle.adapter.fingerprint} {handle.base}"
-        self._longest = min(LONGEST, int(getattr(handle.model.config, "max_position_embeddings", 2 * LONGEST)) // 2)
+        positions = int(getattr(handle.model.config, "max_position_embeddings", 3 * LONGEST))
+        self._longest = min(LONGEST, (positions - 1) // 2)  # the model reads a fact twice
         self._lock = threading.RLock()
         self._standing: Standing | None = None
         self._ids: list[int] = []

@@ -182,10 +182,10 @@ class Handle:
         """
         if self.tokenizer is None:
             raise HoldfastError("the handle has no tokenizer: give one to attach")
-        rows = [fact_text(self.tokenizer, text) for text in texts]
-        short = next((text for text, row in zip(texts, rows, strict=True) if len(row.written) < 3), None)
+        short = next((text for text in texts if len(self.encode(text)) < 3), None)
         if short is not None:
             raise ValueError(f"a fact must be a sentence, got {short!r}")
+        rows = [fact_text(self.tokenizer, text) for text in texts]
         states = [each[row.since :] for row, each in zip(rows, self.states([row.tokens for row in rows]), strict=True)]
         return self.write_states([row.written for row in rows], states).rounded()
 

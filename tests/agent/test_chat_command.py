@@ -75,22 +75,18 @@ def adapter(folder: Path) -> Path:
     return folder.parent / "tiny.adapter"
 
 
+def options(path: Path, folder: Path, adapter: Path, *, tokens: int) -> list[str]:
+    """Return what chats with the tiny model and its adapter."""
+    named = {"--memory": path, "--model": folder, "--adapter": adapter, "--max-tokens": tokens}
+    return [*(str(word) for pair in named.items() for word in pair), "--go-on"]
+
+
 @pytest.fixture
 def call(folder: Path, adapter: Path, path: Path) -> Any:
     """Run the command with lines on its standard input."""
 
     def run(lines: str, *more: str) -> Result:
-        arguments = [
-            "--memory",
-            str(path),
-            "--model",
-            str(folder),
-            "--adapter",
-            str(adapter),
-            "--max-tokens",
-            "5",
-            "--go-on",
-        ]
+        arguments = options(path, folder, adapter, tokens=5)
         return CliRunner().invoke(chat, [*arguments, *more], input=lines, catch_exceptions=True)
 
     return run
@@ -217,17 +213,7 @@ def test_on_a_terminal_ctrl_c_stops_an_answer_and_leaves_at_the_prompt(
     import pty
 
     script = "import torch\ntorch.set_num_threads(1)\nfrom agent.commands.chat import chat\nchat()"
-    arguments = [
-        "--memory",
-        str(path),
-        "--model",
-        str(folder),
-        "--adapter",
-        str(adapter),
-        "--go-on",
-        "--max-tokens",
-        "4000",
-    ]
+    arguments = options(path, folder, adapter, tokens=4000)
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-c", script, *arguments, "--json"],

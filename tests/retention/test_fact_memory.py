@@ -145,7 +145,7 @@ def test_texts_are_facts_as_they_stand(facts: FactMemory) -> None:
 
 
 def test_a_text_that_is_no_fact_is_refused_and_nothing_kept(facts: FactMemory) -> None:
-    with pytest.raises(ValueError, match=r"one sentence of 3 to 64 tokens, got 2 tokens: 'a'"):
+    with pytest.raises(ValueError, match=r"one sentence of 3 to 63 tokens, got 2 tokens: 'a'"):
         facts.remember(f"{ANN}\na")
     with pytest.raises(ValueError, match="got 201 tokens"):
         facts.remember("x" * 200)

@@ -9,7 +9,7 @@ import torch
 
 from agent import Vocabulary, asked, attach_adapter, load_causal, local_model_missing, make_facts, statement
 from agent.chat.fact_chat import FactChat
-from retention import EpisodicMemory, FactMemory
+from retention import EpisodicMemory, FactMemory, fact_text
 
 LACKS = local_model_missing()
 
@@ -66,3 +66,13 @@ def test_a_conversation_is_answered_from_what_was_said_before_and_else_by_the_mo
         chat.begin_anew()
         assert "".join(chat.say("What is the capital of France?")) == "The capital of France is Paris."
         assert chat.last.receipt_id is None
+
+
+def test_a_word_that_is_one_token_behind_a_space_and_two_without_is_a_fact_like_another(local, handle):
+    """It is refused or kept by one measure: else the whole namespace could not be read any more."""
+    assert len(handle.encode("Einstein")) == 3
+    assert len(fact_text(local.tokenizer, "Einstein").written) == 2
+    with EpisodicMemory.open(None) as memory:
+        facts = FactMemory(handle, memory, namespace="alice")
+        facts.remember(["Einstein", "The locker code of Brato Kelin is 4821."])
+        assert facts.slots.token[0].tolist().count(-1) == facts.slots.token.shape[1] - 1
