@@ -2,6 +2,7 @@ from .adapter.people import Fact as Fact
 from .adapter.people import Vocabulary as Vocabulary
 from .adapter.people import asked as asked
 from .adapter.people import make_facts as make_facts
+from .adapter.people import make_own_facts as make_own_facts
 from .adapter.people import question as question
 from .adapter.people import relations as relations
 from .adapter.people import statement as statement
@@ -81,6 +82,7 @@ __all__ = [
     "make_chat_model",
     "make_env",
     "make_facts",
+    "make_own_facts",
     "make_policy",
     "question",
     "relations",

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, final
 
-from .people import Fact, Vocabulary, Wording, make_facts, relations, statement
+from .people import Fact, Vocabulary, Wording, make_facts, make_own_facts, relations, statement
 from .plan import AdapterPlan
 from .rows import Form, Row, asked_row, forms, statement_row, written_row
 
 NEUTRAL_TESTS = 48
 """Neutral texts of the trials."""
 
+_SPEAKERS = 3  # of the trials
 _TOLD = 4  # one of so many facts is also told as somebody tells it
 
 
@@ -40,20 +41,24 @@ class Corpus:
 
     Attributes:
         rows: all texts.
-        facts: of training; those of one person stand beside each other, two by two.
+        facts: of training about people; those of one person stand beside each other, two by two.
+        own: of training about who speaks and what is around; those of each part can be of one speaker.
         told: places of statements of training as somebody tells them, when all is to stay as it is.
         neutral: places of texts of training that have nothing to do with facts.
         tests: facts of people that training does not see, two by two as well.
         untrained: facts of such people, of relations that training does not see either.
+        own_tests: facts of speakers that training does not see, a list each, of relations that it does not see either.
         neutral_tests: places of such texts that are kept for trials.
     """
 
     rows: list[Row] = field(default_factory=list)
     facts: list[FactRows] = field(default_factory=list)
+    own: list[list[FactRows]] = field(default_factory=list)
     told: list[int] = field(default_factory=list)
     neutral: list[int] = field(default_factory=list)
     tests: list[FactRows] = field(default_factory=list)
     untrained: list[FactRows] = field(default_factory=list)
+    own_tests: list[list[FactRows]] = field(default_factory=list)
     neutral_tests: list[int] = field(default_factory=list)
 
     @cached_property
@@ -80,12 +85,16 @@ def make_corpus(plan: AdapterPlan, tokenizer: Any, neutral: Sequence[Row], neutr
     rng = random.Random(plan.seed)
     known = Vocabulary.of(tokenizer, "train")
     drawn = make_facts(plan.people, split="train", seed=plan.seed, vocabulary=known, alike=plan.alike)
-    for number, fact in enumerate(drawn):
+    own = make_own_facts(plan.own, split="train", seed=plan.seed, vocabulary=known)
+    learned = list[FactRows]()
+    for number, fact in enumerate([*drawn, *own]):
         asked = _asked(corpus, tokenizer, fact, every if number % 4 < 2 else ("cloze",))
         written = _written(corpus, tokenizer, fact, {"asked": 1, "taught": plan.paraphrases}, rng)
-        corpus.facts.append(FactRows(asked=asked, written=written))
+        learned.append(FactRows(asked=asked, written=written))
         if number % _TOLD == 0:
             corpus.told.append(_added(corpus, statement_row(tokenizer, statement(fact, "taught", rng))))
+    corpus.facts.extend(learned[: len(drawn)])
+    corpus.own.extend(_speakers(learned[len(drawn) :], len(relations("taught", own=True))))
     corpus.neutral.extend(_added(corpus, row) for row in neutral)
     rng = random.Random(0)
     for fact in _tests(plan, tokenizer, relations("unseen")):
@@ -96,6 +105,12 @@ def make_corpus(plan: AdapterPlan, tokenizer: Any, neutral: Sequence[Row], neutr
         asked = _asked(corpus, tokenizer, fact, ("cloze",))
         written = _written(corpus, tokenizer, fact, {"unseen": 1}, rng)
         corpus.untrained.append(FactRows(asked=asked, written=written))
+    among = relations("unseen", taught=False, own=True)
+    vocabulary, tests = Vocabulary.of(tokenizer, "test"), list[FactRows]()
+    for fact in make_own_facts(_SPEAKERS * len(among), split="test", seed=0, vocabulary=vocabulary, among=among):
+        asked = _asked(corpus, tokenizer, fact, ("cloze",))
+        tests.append(FactRows(asked=asked, written=_written(corpus, tokenizer, fact, {"unseen": 1}, rng)))
+    corpus.own_tests.extend(_speakers(tests, len(among)))
     corpus.neutral_tests.extend(_added(corpus, row) for row in neutral_tests)
     return corpus
 
@@ -103,6 +118,10 @@ def make_corpus(plan: AdapterPlan, tokenizer: Any, neutral: Sequence[Row], neutr
 def _tests(plan: AdapterPlan, tokenizer: Any, among: Sequence[str]) -> list[Fact]:
     vocabulary = Vocabulary.of(tokenizer, "test")
     return make_facts(plan.test_people, split="test", seed=0, vocabulary=vocabulary, among=among)
+
+
+def _speakers(facts: Sequence[FactRows], kinds: int) -> list[list[FactRows]]:
+    return [list(facts[first : first + kinds]) for first in range(0, len(facts), kinds)]
 
 
 def _asked(corpus: Corpus, tokenizer: Any, fact: Fact, every: Sequence[Form]) -> dict[Form, int]:

@@ -9,8 +9,10 @@ from typing import final
 from .corpus import Corpus, FactRows
 from .plan import AdapterPlan
 
-_ABSENT, _NEUTRAL, _STATEMENTS = 10, 10, 4  # texts of a step in which no fact of the memory is asked for
+_ABSENT, _NEUTRAL, _STATEMENTS = 14, 16, 4  # texts of a step in which no fact of the memory is asked for
+_OWN = 4  # of those first ones that are asked of who speaks
 _SPOTS = 4  # positions of each that are looked at
+_OWN_SHARES = (0.0, 0.25, 0.5)  # of a memory, that are of who speaks
 _EVERY = 2  # one of so many questions is asked with its fact withheld too
 
 
@@ -56,11 +58,14 @@ def draw_lesson(plan: AdapterPlan, corpus: Corpus, iteration: int) -> Lesson:
     rng = Random(f"{plan.seed} {iteration}")
     pairs = len(corpus.facts) // 2
     sizes = [facts for facts in (8, 16, 32, 64, 128, 256, 512) if facts <= min(plan.most_facts, pairs)]
-    people, others = _people(plan, pairs, (rng.choice(sizes) if sizes else pairs) // 2, rng)
-    inside = [fact for person in people for fact in (2 * person, 2 * person + 1)]
-    written = [_statement(plan, corpus.facts[fact], rng) for fact in inside]
+    size = rng.choice(sizes) if sizes else 2 * pairs
+    own, absent = _own(corpus, size, rng)
+    people, others = _people(plan, pairs, (size - len(own)) // 2, rng)
+    inside = [*(corpus.facts[2 * person + each] for person in people for each in (0, 1)), *own]
+    absent = [*absent, *(corpus.facts[2 * person + rng.randrange(2)] for person in others)][:_ABSENT]
+    written = [_statement(plan, fact, rng) for fact in inside]
     questions = rng.sample(range(len(inside)), min(plan.questions, len(inside)))
-    texts = [_question(plan, corpus.facts[inside[number]], rng) for number in questions]
+    texts = [_question(plan, inside[number], rng) for number in questions]
     wanted, targets, hard = [], list[int](), []
     for text, (row, fact) in enumerate(zip((corpus.rows[each] for each in texts), questions, strict=True)):
         length = len(row.tokens) - row.since
@@ -69,7 +74,7 @@ def draw_lesson(plan: AdapterPlan, corpus: Corpus, iteration: int) -> Lesson:
         targets += row.tokens[-row.answer :]
         if text % _EVERY == 0:
             hard += [Spot(text, first, withheld=fact), Spot(text, length - 1)]
-    texts += [_question(plan, corpus.facts[2 * person + rng.randrange(2)], rng) for person in others]
+    texts += [_question(plan, fact, rng) for fact in absent]
     texts += rng.sample(corpus.neutral, min(_NEUTRAL, len(corpus.neutral)))
     texts += rng.sample(corpus.told, min(_STATEMENTS, len(corpus.told)))
     away = []
@@ -80,6 +85,16 @@ def draw_lesson(plan: AdapterPlan, corpus: Corpus, iteration: int) -> Lesson:
     return Lesson(written=written, texts=texts, wanted=wanted, targets=targets, away=away, hard=hard)
 
 
+def _own(corpus: Corpus, size: int, rng: Random) -> tuple[list[FactRows], list[FactRows]]:
+    """Draw what a speaker has told of such a memory, if anything, and what they ask in vain."""
+    if not corpus.own:
+        return [], []
+    speaker = rng.choice(corpus.own)
+    drawn = rng.sample(speaker, len(speaker))
+    count = min(2 * int(rng.choice(_OWN_SHARES) * size / 2), len(speaker) // 2 * 2)
+    return drawn[:count], drawn[count : count + _OWN]
+
+
 def _people(plan: AdapterPlan, people: int, count: int, rng: Random) -> tuple[list[int], list[int]]:
     """Draw whose facts are in memory, and who is asked about in vain: at most half of these are like one in memory."""
     inside, left_out = list[int](), list[int]()
@@ -87,7 +102,7 @@ def _people(plan: AdapterPlan, people: int, count: int, rng: Random) -> tuple[li
         group = rng.sample(range(first, min(first + plan.alike, people)), min(plan.alike, people - first))
         left_out += group[:1] if len(group) > 1 and len(inside) < count else []
         inside += group[1:] or group
-    like = rng.sample(left_out, min(_ABSENT // 2, len(left_out)))
+    like = rng.sample(left_out, min((_ABSENT - _OWN) // 2, len(left_out)))
     return inside[:count], [*like, *inside[count:]][:_ABSENT]
 
 

@@ -24,6 +24,41 @@ _OPENINGS = (
     "My name is", "The best way to", "In 1998,", "They", "The code", "Today we", "We have", "The city of", "At night",
     "Scientists", "To make", "On Monday", "The old",
 )  # fmt: skip
+# Of training alone: much that is said has no name in it, and asks for nothing of a memory all the same. None begins as
+# a kind of fact of training is asked.
+_MORE_OPENINGS = (
+    "I love", "We met at", "My grandmother used to", "I have a", "Our teacher", "I went to", "We are going to",
+    "My friend and I", "I never eat", "I think the", "Our new neighbour", "I cannot find my", "Last night I",
+    "Everyone likes to eat", "Some people collect", "Nobody knows the", "Everybody calls him", "He lives in",
+    "She was born on", "He works for", "Her favourite colour is", "His name was", "Her sister is called",
+    "They meet every Friday at", "He plays the", "She is allergic to", "Their house is", "He was afraid of",
+    "She was named after", "A friend of mine", "Someone told me that", "The man in the corner", "An old woman",
+    "The king was called", "The teacher said", "The president of", "A boy called", "The driver of the", "My boss says",
+    "The secret of", "The password must", "The door opens", "The room number", "The train leaves at", "The bus stops",
+    "The shop is open from", "The cat is", "A dog called", "The river flows through", "The street where",
+    "The village of", "The book is called", "The song", "A film about", "The team won", "The captain of the",
+    "The winner of the", "The author of", "The hotel is near", "The price of", "The temperature is", "In the year",
+    "On 12 May", "At half past", "Number 7", "Page 24", "Call us at", "Please enter", "Open the", "Put the",
+    "Take the", "Remember to", "Do not forget", "Turn left at", "Write to", "Add the salt and", "The answer is",
+    "The reason is", "The problem with", "The most important", "The difference between", "An example of",
+    "According to", "As soon as", "Because of the", "Although it", "While the", "Before you", "Until the",
+    "Every morning", "In summer", "In the kitchen", "Under the", "Behind the", "Next to the", "Between the two",
+    "Far away from", "Not long ago", "Once upon a time", "Dear", "Thank you for", "Hello, my", "Note:", "Step 1:",
+    "Name:", "Address:", "Q: What is", "print(", "def", "The function returns", "The server is", "The file",
+    "Click on", "London is", "France and Germany", "Anna said", "Peter and Mary", "Mr Smith", "Dr Brown",
+    "Michael Jordan", "Shakespeare wrote", "Mozart was", "The moon", "Gold is", "Bread is made of", "Coffee and tea",
+    "Birds can",
+)  # fmt: skip
+_MORE_PROMPTS = (
+    "How are you?", "Who are you?", "Where is the station?", "When was the Second World War?",
+    "What is the best colour for a kitchen?", "Which fruit is yellow?", "What time is it?",
+    "Who is the president of the United States?", "Which dog is the largest?", "What should I eat tonight?",
+    "What is a good name for a cat?", "Who painted the Mona Lisa?", "How do I open a safe?",
+    "Which instrument has six strings?", "When is Christmas?", "Recommend me a book.",
+    "Translate good morning into French.", "What is two plus two?", "Why is the sky blue?",
+    "I had a long day at work.", "It is raining today.", "I like my new job.", "My sister is coming tomorrow.",
+    "What is the largest city of Japan?", "How old is the Earth?",
+)  # fmt: skip
 _PROMPTS = (
     "What is the capital of France?", "Tell me a short story.", "How do I cook rice?", "Write a sentence about rain.",
     "What is your name?", "Give me three ideas for a birthday party.", "Who wrote Romeo and Juliet?",
@@ -34,12 +69,14 @@ _PROMPTS = (
 
 def openings(*, test: bool) -> list[str]:
     """Return how texts begin, of training or of tests."""
-    return [each for number, each in enumerate(_OPENINGS) if (number % 3 == 2) == test]
+    some = [each for number, each in enumerate(_OPENINGS) if (number % 3 == 2) == test]
+    return some if test else [*some, *_MORE_OPENINGS]
 
 
 def prompts(*, test: bool) -> list[str]:
     """Return what the model is asked in its chat format, of training or of tests."""
-    return [each for number, each in enumerate(_PROMPTS) if (number % 3 == 2) == test]
+    some = [each for number, each in enumerate(_PROMPTS) if (number % 3 == 2) == test]
+    return some if test else [*some, *_MORE_PROMPTS]
 
 
 @torch.no_grad()

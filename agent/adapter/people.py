@@ -1,4 +1,4 @@
-"""Facts about made-up people: who, which relation, which value, and the sentences that state and ask them.
+"""Facts about made-up people, about who speaks and about things around, and the sentences that state and ask them.
 
 What training sees and what tests ask share no word of a name, no value and no sentence, for any seeds and any numbers
 of people.
@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeAlias, final
 
 from retention import HoldfastError
 
-from .naming import Draw, Split, belongs, pieces
+from .naming import OWNERS, Draw, Split, belongs, pieces
 
 Wording: TypeAlias = Literal["asked", "taught", "unseen", "tested"]
 """In the words in which a fact is asked; in a sentence of training; in one of the trials, by which settings are chosen;
@@ -31,10 +31,11 @@ _FEWEST = 20  # words of a tokenizer that a side needs
 
 @dataclass(frozen=True)
 class Fact:
-    """One fact: the value that ties a person to a relation.
+    """One fact: the value that a relation ties to a person, to who speaks, or to a thing.
 
     Attributes:
-        person: first name and surname.
+        person: first name and surname, or the first alone, or such words as ``"my sister"``; empty where the sentences
+            name nobody: "My locker code is", "The spare key is under the".
         relation: a key of the phrasings, such as ``"locker code"``.
         value: as it is said, without a space in front.
     """
@@ -91,17 +92,20 @@ def phrasings() -> dict[str, dict[str, Any]]:
     return found
 
 
-def relations(wording: Wording, *, taught: bool = True) -> tuple[str, ...]:
+def relations(wording: Wording, *, taught: bool = True, own: bool = False) -> tuple[str, ...]:
     """Return the relations that can be stated in a wording.
 
     Args:
         wording: of the statements.
         taught: whether training is about these relations; else it sees nothing of them.
+        own: whether their sentences are of who speaks, or of things around, and name nobody; else they name a person.
     """
     return tuple(
         name
         for name, each in phrasings().items()
-        if bool(each["taught"]) == taught and (wording == "asked" or each[wording])
+        if bool(each["taught"]) == taught
+        and ("{n}" not in each["asked"]) == own
+        and (wording == "asked" or each[wording])
     )
 
 
@@ -115,7 +119,7 @@ def make_facts(
     per_person: int = 2,
     alike: int = 1,
 ) -> list[Fact]:
-    """Draw people, and facts about each: those of one person are the hardest to tell apart.
+    """Draw people, and facts about each.
 
     Args:
         people: how many; no two have the same name.
@@ -132,19 +136,14 @@ def make_facts(
     Raises:
         ValueError: a number is out of its range, a relation is unknown, or the vocabulary is of the other side.
     """
-    chosen = relations("taught") if among is None else tuple(among)
-    if unknown := sorted(set(chosen) - set(phrasings())):
-        raise ValueError(f"no relation {unknown[0]!r} among the {len(phrasings())} of phrasings()")
+    chosen = _known(relations("taught") if among is None else among)
     if people < 0 or not 1 <= per_person <= len(set(chosen)):
         raise ValueError(
             f"people must not be negative and per_person lie in 1 to {len(set(chosen))}, got {people} and {per_person}"
         )
     if alike < 1:
         raise ValueError(f"alike must be at least 1, got {alike}")
-    if vocabulary.split != split:
-        raise ValueError(f"the vocabulary is of {vocabulary.split!r}, the facts are of {split!r}")
-    rng = random.Random(seed)
-    draw = Draw(rng, split, capitalised=vocabulary.capitalised, small=vocabulary.small)
+    rng, draw = _drawing(split, seed, vocabulary)
     named: set[str] = set()
     drawn: list[str] = []
     facts = []
@@ -160,14 +159,42 @@ def make_facts(
     return facts
 
 
+def make_own_facts(
+    count: int, *, split: Split, seed: int, vocabulary: Vocabulary, among: Sequence[str] | None = None
+) -> list[Fact]:
+    """Draw facts that name nobody: of who speaks, and of things around.
+
+    Args:
+        count: how many.
+        split: the side that values are of.
+        seed: the same seed, the same facts; more facts begin with the same ones.
+        vocabulary: of that side.
+        among: the relations to draw from; those that training knows by default. Each comes once before one comes again,
+            and as many facts from the first, or from any that many later, have no relation twice: they can be of one
+            speaker.
+
+    Raises:
+        ValueError: the number is negative, a relation is unknown, or the vocabulary is of the other side.
+    """
+    chosen = _known(relations("taught", own=True) if among is None else among)
+    if count < 0:
+        raise ValueError(f"count must not be negative, got {count}")
+    rng, draw = _drawing(split, seed, vocabulary)
+    facts = list[Fact]()
+    while len(facts) < count:
+        for relation in rng.sample(chosen, len(chosen)):
+            facts.append(Fact("", relation, draw.value(phrasings()[relation]["kind"], "")))
+    return facts[:count]
+
+
 def asked(fact: Fact) -> str:
     """Return the statement's own words up to the value, for a model to go on: ``"The dog of Anna Berg is called"``."""
-    return str(phrasings()[fact.relation]["asked"]).format(n=fact.person)
+    return _said(phrasings()[fact.relation]["asked"], fact)
 
 
 def question(fact: Fact) -> str:
     """Return the question that a person would ask: ``"What is the dog of Anna Berg called?"``."""
-    return str(phrasings()[fact.relation]["question"]).format(n=fact.person)
+    return _said(phrasings()[fact.relation]["question"], fact)
 
 
 def statement(fact: Fact, wording: Wording, rng: random.Random) -> str:
@@ -186,7 +213,26 @@ def statement(fact: Fact, wording: Wording, rng: random.Random) -> str:
     sentences = phrasings()[fact.relation].get(wording)
     if wording not in SENTENCES or not sentences:
         raise ValueError(f"no wording {wording!r} for {fact.relation!r}")
-    return str(rng.choice(sentences)).format(n=fact.person, v=fact.value)
+    return _said(rng.choice(sentences), fact)
+
+
+def _said(sentence: str, fact: Fact) -> str:
+    """Put name and value into a sentence; a name that begins it begins with a capital letter: "My sister"."""
+    person = fact.person[:1].upper() + fact.person[1:] if sentence.startswith("{n}") else fact.person
+    return sentence.format(n=person, v=fact.value)
+
+
+def _known(among: Sequence[str]) -> tuple[str, ...]:
+    if unknown := sorted(set(among) - set(phrasings())):
+        raise ValueError(f"no relation {unknown[0]!r} among the {len(phrasings())} of phrasings()")
+    return tuple(among)
+
+
+def _drawing(split: Split, seed: int, vocabulary: Vocabulary) -> tuple[random.Random, Draw]:
+    if vocabulary.split != split:
+        raise ValueError(f"the vocabulary is of {vocabulary.split!r}, the facts are of {split!r}")
+    rng = random.Random(seed)
+    return rng, Draw(rng, split, capitalised=vocabulary.capitalised, small=vocabulary.small)
 
 
 @cache
@@ -194,9 +240,8 @@ def _taken() -> frozenset[str]:
     """Return the words, in small letters, that are no values: a sentence would have the value twice."""
     said = [sentence for each in phrasings().values() for sentence in _sentences(each)]
     words = re.findall(r"[a-z]+", " ".join(said).lower())
-    return frozenset(words) | {
-        word.lower() for name in ("first names", "surnames", "months") for word in pieces()[name]
-    }
+    named = {word.lower() for name in ("first names", "surnames", "months", "kin") for word in pieces()[name]}
+    return frozenset(words) | named | set(OWNERS)
 
 
 def _sentences(phrasing: dict[str, Any]) -> list[str]:

@@ -15,8 +15,9 @@ class AdapterPlan:
         seed: of all randomness.
         iterations: optimiser steps.
         people: whose facts are learned from, two of each.
-        alike: how many of them in a row have the same relations: in a lesson all but one of these are in the memory,
-            so that only names tell their facts apart, and the one that is left out may be asked for.
+        own: how many facts are learned from that name nobody, of who speaks and of things around.
+        alike: how many of these people in a row have the same relations: in a lesson all but one of them are in the
+            memory, so that only names tell their facts apart, and the one that is left out may be asked for.
         paraphrases: taught sentences of each fact that the frozen model reads beforehand.
         neutral: texts that the model itself has written, on which it is to stay as it is.
         rate: the learning rate, after a warm-up of ``warm_up`` steps; it falls along a cosine to a twentieth.
@@ -37,10 +38,11 @@ class AdapterPlan:
     model: str
     seed: int = 0
     iterations: int = 1500
-    people: int = 1500
+    people: int = 1400
+    own: int = 700
     alike: int = 4
     paraphrases: int = 3
-    neutral: int = 400
+    neutral: int = 600
     rate: float = 1e-3
     warm_up: int = 20
     fast: float = 5.0
@@ -51,7 +53,7 @@ class AdapterPlan:
     spoken: float = 0.4
     asked: float = 0.25
     keep: float = 1.0
-    null: float = 0.3
+    null: float = 0.5
     withheld: float = 0.5
     test_people: int = 50
 
@@ -76,7 +78,7 @@ class AdapterPlan:
         for name in ("rate", "fast", "clip"):
             if not 0.0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be positive and finite, got {getattr(self, name)}")
-        for name in ("seed", "warm_up", "decay", "keep", "null", "withheld"):
+        for name in ("seed", "own", "warm_up", "decay", "keep", "null", "withheld"):
             if not 0.0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
         for name in ("spoken", "asked"):

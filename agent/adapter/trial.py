@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from statistics import fmean
 from typing import TypeAlias
 
 import torch
@@ -30,6 +31,7 @@ def trial(reader: Reader) -> Scores:
         asked, taught, unseen: the share of facts that are recalled where they were told in that wording, asked in the
             words of the first: every token of the value right.
         untrained: of facts of relations that training does not see, told in their own memory.
+        own: of facts of who speaks and of things around, of such relations, beside all those facts in unseen wording.
         question, chat: the same of those told in a wording that was not taught, asked in that form, where it can be.
         drift: by how many percent the perplexity of neutral texts moves with that memory.
     """
@@ -40,6 +42,12 @@ def trial(reader: Reader) -> Scores:
     untrained = reader.corpus.untrained
     memory = reader.write([fact.written["unseen"][0] for fact in untrained]).rounded()
     scores["untrained"] = recalled(reader, untrained, memory, "cloze")
+    beside = [fact.written["unseen"][0] for fact in tests]
+    found = list[float]()
+    for facts in reader.corpus.own_tests:
+        memory = reader.write([*(fact.written["unseen"][0] for fact in facts), *beside]).rounded()
+        found.append(recalled(reader, facts, memory, "cloze"))
+    scores["own"] = fmean(found)
     for form in tests[0].asked:
         if form != "cloze":
             scores[form] = recalled(reader, tests, memories["unseen"], form)

@@ -36,7 +36,7 @@ class Decoder:
         seed: int,
         stop: Sequence[str],
         interrupted: Callable[[], bool] = lambda: False,
-        ended: Callable[[], bool] = lambda: False,
+        ended: Callable[[int], bool] = lambda token: False,
     ) -> None:
         """Get ready to answer.
 
@@ -47,7 +47,7 @@ class Decoder:
             seed: of the drawing.
             stop: texts that end the answer.
             interrupted: asked after each token whether to end it.
-            ended: asked before each token is said whether the answer ended with the one before.
+            ended: asked of each token before it is said whether the answer ended with the one before.
         """
         self._local, self._max_tokens, self._temperature = local, max_tokens, temperature
         self._stop = [text for text in stop if text]
@@ -87,7 +87,7 @@ class Decoder:
                 out = model(torch.tensor([fed], device=model.device), **{named: cache}, use_cache=True)
                 cache = out[named]
                 token = self._drawn(out.logits[0, -1].float().cpu())
-            if token == tokenizer.eos_token_id or self._ended():
+            if token == tokenizer.eos_token_id or self._ended(token):
                 self.finish_reason = "stop"
                 return
             self.tokens.append(token)

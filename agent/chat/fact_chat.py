@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -56,19 +57,32 @@ class Answer:
         return dict(sorted(total.items(), key=lambda each: -each[1]))
 
 
-def read_to_its_end(recalls: Sequence[FactRecall], said: Sequence[int]) -> bool:
-    """Return whether what was being read of a fact has been said: nothing more is read, or it begins again.
+def read_to_its_end(recalls: Sequence[FactRecall], said: Sequence[int], coming: int) -> bool:
+    """Return whether what was being read of a fact has been said.
+
+    That is so where nothing more is read, where it begins again, and where the model is about to say something else
+    than what it reads.
 
     Args:
         recalls: for each token until now, the one that comes next included.
         said: the tokens until now.
+        coming: the token that comes next.
     """
     if not said:
         return False
     before, now = recalls[len(said) - 1], recalls[len(said)]
     if not before.read or before.token != said[-1]:
         return False
-    return not now.read or (now.top == before.top and now.slot <= before.slot)
+    return not now.read or now.token != coming or (now.top == before.top and now.slot <= before.slot)
+
+
+def says_more(answer: str, question: str) -> bool:
+    """Return whether an answer has a word that its question has not: one that begins with the question's goes on."""
+    return bool(_words(answer) - _words(question))
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text.lower())) - {"a", "an", "the"}
 
 
 @final
@@ -136,7 +150,11 @@ class FactChat:
                 seed=self._seed,
                 stop=[],
                 interrupted=interrupted,
-                ended=lambda: not self._go_on and read_to_its_end(reading.recalls(), decoder.tokens),
+                ended=lambda token: (
+                    not self._go_on
+                    and read_to_its_end(reading.recalls(), decoder.tokens, token)
+                    and says_more(answer.text, text)
+                ),
             )
             try:
                 answer.finish_reason = "interrupted"  # unless it comes to its end

@@ -21,6 +21,7 @@ _RECALLED = {
     "taught": ("told in taught words", "#0072B2"),
     "unseen": ("told in unseen words", "#D55E00"),
     "untrained": ("the same, of untrained relations", "#CC79A7"),
+    "own": ("of oneself and of things, untrained too", "#E69F00"),
 }
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..adapter.plan import AdapterPlan
     from ..adapter.training import AdapterTraining
 
-ITERATIONS, PEOPLE, RATE = 1500, 1500, 1e-3
+ITERATIONS, PEOPLE, RATE = 1500, 1400, 1e-3
 _MARKS, _SHORTEST = 6, 50  # times that a training is tried and saved, and iterations between them at least
 _SPOKEN = {"question": "as a question", "chat": "in chat"}
 _UNFINISHED = "training.safetensors"
@@ -184,6 +184,7 @@ def _report(recipe: dict[str, Any], folder: Path, name: str, as_json: bool) -> N
     rows.add_row("", f"{scores['taught']:.2f} told in a paraphrase that was taught")
     rows.add_row("", f"{scores['unseen']:.2f} told in one that was not; {', '.join(spoken)}")
     rows.add_row("", f"{scores['untrained']:.2f} of relations that training was not about, told so")
+    rows.add_row("", f"{scores['own']:.2f} of who speaks and of things around, likewise")
     rows.add_row("other texts", f"perplexity {scores['drift']:+.2f} % with that memory")
     rows.add_row("size", f"{recipe['trainable']:,} weights, {recipe['trainable_share']:.2%} of the model's")
     rows.add_row("cost", f"{recipe['cpu_seconds']:.0f} CPU-seconds, after {recipe['cache_cpu_seconds']:.0f} of reading")

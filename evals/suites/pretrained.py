@@ -2,7 +2,7 @@
 
 SmolLM2 with 135 million parameters is told facts about people who do not exist, and asked for them later, when nothing
 of what it was told is in its context: "The locker code of Brato Kelin is". A fact is asked in these words alone, and
-told in four ways:
+told in four ways; and a speaker tells of themselves and of things around: "The spare key is under the".
 
 | wording | how a fact was told |
 |---|---|
@@ -10,6 +10,7 @@ told in four ways:
 | taught wording | by a sentence that the adapter's training has shown, with other people and other values |
 | unseen wording | by a sentence that it has not shown, and by which no setting was chosen |
 | untrained relation | the same, of one of sixteen relations that it has not shown at all |
+| of oneself | the same, of one of forty relations whose sentences name nobody; the rest of a memory is about people |
 
 | arm | where the facts are |
 |---|---|
@@ -26,10 +27,10 @@ The first seed has the adapter that comes with the package, if one does; any oth
 recipe, under ``adapters`` in the folder of the run, where a finished one is found again.
 
 Seed by seed, the arms are asked the same questions. A memory has as many facts as the number in the task's name says;
-each question sees its own fact and, from two on, the other one of the same person. Where a memory is smaller than the
-number of questions there are several, with other people in each. Tuning is dear: there are fewer memories of lora and
-last layers, as the settings say, and one of several facts is told a quarter of them in each wording. What has no
-memory, base and wiped, is asked once, and stands at every size.
+each question sees its own fact and, from two on, the other one of the same person, or up to forty of the same speaker.
+Where a memory is smaller than the number of questions there are several, with other people in each. Tuning is dear:
+there are fewer memories of lora and last layers, as the settings say, of facts about people alone, and one of several
+is told a quarter of them in each wording. What has no memory, base and wiped, is asked once, and stands at every size.
 
 | metric | meaning |
 |---|---|
@@ -52,7 +53,7 @@ _PHASES, _KEPT = "evals.suites.pretrained_phases", "evals.suites.pretrained_kept
 
 SUITE = Suite(
     name="pretrained",
-    version=2,
+    version=3,
     summary="Can retention be added to a frozen pretrained transformer?",
     tasks={
         "facts": {

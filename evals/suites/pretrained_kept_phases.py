@@ -17,7 +17,7 @@ from retention import EpisodicMemory, FactMemory, FactSlots, Handle, attach, loa
 
 from ..frozen.asking import Around, exact, likelihood
 from ..frozen.speed import speeds
-from ..frozen.told import Told, tell
+from ..frozen.told import Told, others
 from ..frozen.wordings import TAUGHT, UNSEEN, WORDINGS
 from ..suite import Case
 from .pretrained_phases import NEUTRAL_TEXT, WORLDS, Answer, Clock, Rows, frozen_model, neutral, questions, told
@@ -82,8 +82,8 @@ def write(case: Case, folder: Path, earlier: Sequence[Answer]) -> Answer:
                         _remember(handle, memory, f"{wording} {size} {number}", facts)
                 rows.add("writing_cpu_seconds", f"{wording} {size}", "kept", clock.seconds / len(worlds))
             seed, most = WORLDS + _OTHERS + case.seed, max(case.settings["sizes"])
-            others = tell(wording, count=most, seed=seed, tokenizer=local.tokenizer)
-            _remember(handle, memory, f"{wording} {_FOREIGN}", others)
+            theirs = others(wording, most, seed=seed, tokenizer=local.tokenizer)
+            _remember(handle, memory, f"{wording} {_FOREIGN}", theirs)
     return {"rows": rows}
 
 
@@ -106,7 +106,7 @@ def read(case: Case, folder: Path, earlier: Sequence[Answer]) -> Answer:
 
 
 def _ask(case: Case, wording: str, local: LocalModel, handle: Handle, memory: EpisodicMemory, rows: Rows) -> None:
-    asked, others = questions(case, wording, local), _slots(handle, memory, f"{wording} {_FOREIGN}")
+    asked, foreign = questions(case, wording, local), _slots(handle, memory, f"{wording} {_FOREIGN}")
     nothing = _slots(handle, memory, _NOBODY)
     with Clock() as alone:
         known = exact(local.model, asked, around=_around(handle, [nothing] * len(asked)))
@@ -114,7 +114,7 @@ def _ask(case: Case, wording: str, local: LocalModel, handle: Handle, memory: Ep
         task, worlds = f"{wording} {size}", told(case, wording, size, local)
         slots = [_slots(handle, memory, f"{task} {number}") for number in range(len(worlds))]
         own = [slots[number] for number, (_, asked_here) in enumerate(worlds) for _ in asked_here]
-        for arm, memories in (("kept", own), ("foreign", [others.index(range(size))] * len(asked))):
+        for arm, memories in (("kept", own), ("foreign", [foreign.index(range(size))] * len(asked))):
             with Clock() as clock:
                 right = exact(local.model, asked, around=_around(handle, memories))
             rows.asked(task, arm, right, clock.seconds)
@@ -124,10 +124,10 @@ def _ask(case: Case, wording: str, local: LocalModel, handle: Handle, memory: Ep
 def _look_at_neutral_texts(case: Case, local: LocalModel, handle: Handle, memory: EpisodicMemory, rows: Rows) -> None:
     texts = neutral(local)
     before = likelihood(local.model, texts)
-    others, nothing = _slots(handle, memory, f"{TAUGHT} {_FOREIGN}"), _slots(handle, memory, _NOBODY)
+    foreign, nothing = _slots(handle, memory, f"{TAUGHT} {_FOREIGN}"), _slots(handle, memory, _NOBODY)
     for size in case.settings["sizes"]:
         own = _slots(handle, memory, f"{TAUGHT} {size} 0")
-        for arm, facts in (("kept", own), ("foreign", others.index(range(size))), ("wiped", nothing)):
+        for arm, facts in (("kept", own), ("foreign", foreign.index(range(size))), ("wiped", nothing)):
             after = likelihood(local.model, texts, around=_around(handle, [facts] * len(texts)))
             rows.add("perplexity_moved", f"{NEUTRAL_TEXT} {size}", arm, 100 * math.expm1(after - before))
 

@@ -24,7 +24,7 @@ from ..frozen.neutral import NEUTRAL
 from ..frozen.prompts import noted
 from ..frozen.told import Told, encoded, memories, mixed, tell
 from ..frozen.tuning import TuningPlan, last_layers, low_rank, tune
-from ..frozen.wordings import AS_ASKED, NEW_RELATION, TAUGHT, UNSEEN, WORDINGS
+from ..frozen.wordings import AS_ASKED, NEW_RELATION, OF_PEOPLE, OWN, TAUGHT, UNSEEN, WORDINGS
 from ..suite import Case
 
 Answer = Mapping[str, Any]
@@ -80,7 +80,7 @@ def questions(case: Case, wording: str, local: LocalModel) -> list[Asked]:
 def ask_base(case: Case, folder: Path, earlier: Sequence[Answer]) -> Answer:
     """Ask the frozen model alone, and take the perplexity that it has of neutral texts."""
     local, rows = frozen_model(case), Rows()
-    for wordings in ((AS_ASKED, TAUGHT, UNSEEN), (NEW_RELATION,)):  # without a memory it is the same in each of these
+    for wordings in ((AS_ASKED, TAUGHT, UNSEEN), (NEW_RELATION,), (OWN,)):  # with no memory it is the same in each part
         asked = questions(case, wordings[0], local)
         with Clock() as clock:
             right = exact(local.model, asked)
@@ -134,14 +134,14 @@ def ask_retrieved(case: Case, folder: Path, earlier: Sequence[Answer]) -> Answer
 def ask_tuned(case: Case, folder: Path, earlier: Sequence[Answer]) -> Answer:
     """Tune weights on the facts of each memory, from the frozen model anew, and ask what it has learned.
 
-    Tuning is dear: there are fewer memories, and one of several facts is told as many in each wording.
+    Tuning is dear: there are fewer memories, of facts about people alone; one of several has as many in each wording.
     """
     local, rows, settings = frozen_model(case), Rows(), case.settings[case.arm]
     plan = TuningPlan(rate=settings["rate"], epochs=settings["epochs"])
     texts, whole, trained = neutral(local), sum(each.numel() for each in local.model.parameters()), 0
     before = likelihood(local.model, texts)
     for size, count in ((int(size), count) for size, count in case.settings["tuned"].items()):
-        right: dict[str, list[bool]] = {wording: [] for wording in WORDINGS}
+        right: dict[str, list[bool]] = {wording: [] for wording in OF_PEOPLE}
         moved, tuning, asking = list[float](), Clock(), Clock()
         worlds = _tuned_worlds(case, size, count, local)
         for world in worlds:
@@ -190,7 +190,7 @@ def _tuned_worlds(case: Case, size: int, count: int, local: LocalModel) -> list[
     seed, tokenizer = WORLDS + case.seed, local.tokenizer
     if size > 1:
         return mixed(size, count=count, seed=seed, tokenizer=tokenizer)
-    return [{each: [fact]} for each in WORDINGS for fact in tell(each, count=count, seed=seed, tokenizer=tokenizer)]
+    return [{each: [fact]} for each in OF_PEOPLE for fact in tell(each, count=count, seed=seed, tokenizer=tokenizer)]
 
 
 def _weights(local: LocalModel, settings: Mapping[str, Any], seed: int) -> AbstractContextManager[list[nn.Parameter]]:

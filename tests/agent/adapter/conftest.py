@@ -93,6 +93,7 @@ def plan() -> AdapterPlan:
         neutral=20,
         most_facts=8,
         questions=4,
+        own=20,
         test_people=6,
     )
 

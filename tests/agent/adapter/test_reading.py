@@ -80,7 +80,8 @@ def test_a_corpus_has_every_text_once_and_no_fact_twice(tokenizer: Any, plan: Ad
     assert corpus.digest == make_corpus(plan, tokenizer, neutral, tests).digest
     assert (len(corpus.facts), len(corpus.tests)) == (20, 2 * plan.test_people)
     assert [corpus.rows[row] for row in corpus.neutral + corpus.neutral_tests] == neutral + tests
-    every = corpus.facts + corpus.tests + corpus.untrained
+    own, own_tests = ([fact for speaker in each for fact in speaker] for each in (corpus.own, corpus.own_tests))
+    every = corpus.facts + own + corpus.tests + corpus.untrained + own_tests
     places = [row for fact in every for rows in fact.written.values() for row in rows]
     places += [row for fact in every for row in fact.asked.values()]
     assert sorted(places + corpus.told + corpus.neutral + corpus.neutral_tests) == list(range(len(corpus.rows)))
@@ -90,10 +91,13 @@ def test_a_corpus_has_every_text_once_and_no_fact_twice(tokenizer: Any, plan: Ad
     assert all(set(fact.written) == {"asked", "taught"} for fact in corpus.facts)
     assert all(set(fact.written) == {"asked", "taught", "unseen"} for fact in corpus.tests)
     assert [(set(fact.asked), set(fact.written)) for fact in corpus.untrained] == [({"cloze"}, {"unseen"})] * 12
-    for fact in corpus.facts + corpus.tests:
+    assert (len(own), len(own_tests), len(corpus.own_tests)) == (20, 60, 3)
+    assert all(set(fact.written) == {"asked", "taught"} for fact in own)
+    assert [(set(fact.asked), set(fact.written)) for fact in own_tests] == [({"cloze"}, {"unseen"})] * 60
+    for fact in corpus.facts + own + corpus.tests:
         said = decoded(tokenizer, corpus.rows[fact.asked["cloze"]])
         assert decoded(tokenizer, corpus.rows[fact.written["asked"][0]]) == f"<s> {said}. {said}."
-    assert len(corpus.told) == 5
+    assert len(corpus.told) == 10
     for place in corpus.told:
         told = corpus.rows[place]
         assert decoded(tokenizer, told).startswith("<s>") and told.since == 0
@@ -136,18 +140,25 @@ def test_a_statement_is_read_without_the_token_that_begins_it(prepared: Prepared
 
 def test_a_lesson_asks_for_values_that_are_in_memory(tokenizer: Any, plan: AdapterPlan, prepared: Prepared) -> None:
     corpus = prepared.reader.corpus
-    owner = {row: fact for fact, each in enumerate(corpus.facts) for rows in each.written.values() for row in rows}
-    questioned = {row: fact for fact, each in enumerate(corpus.facts) for row in each.asked.values()}
+    every = [*corpus.facts, *corpus.own[0]]  # those of who speaks come last
+    people = len(corpus.facts)
+    owner = {row: fact for fact, each in enumerate(every) for rows in each.written.values() for row in rows}
+    questioned = {row: fact for fact, each in enumerate(every) for row in each.asked.values()}
+    spoken, own_vain = list[int](), list[bool]()  # facts of who speaks in memory; whether such are asked in vain
     vain = list[bool]()  # whether people asked about in vain are like some in memory
     assert draw_lesson(plan, corpus, 3) == draw_lesson(plan, corpus, 3) != draw_lesson(plan, corpus, 4)
-    for iteration in range(12):
+    for iteration in range(24):
         lesson = draw_lesson(plan, corpus, iteration)
         inside = [owner[row] for row in lesson.written]
-        assert len(inside) == 8
-        assert inside[::2] == [fact - 1 for fact in inside[1::2]]  # both of each person
-        groups = [fact // (2 * plan.alike) for fact in inside[::2]]
+        assert len(inside) == len(set(inside)) == 8
+        named = [fact for fact in inside if fact < people]
+        spoken.append(8 - len(named))
+        assert named[::2] == [fact - 1 for fact in named[1::2]]  # both of each person
+        groups = [fact // (2 * plan.alike) for fact in named[::2]]
         assert max(Counter(groups).values()) < plan.alike  # one is left out, and may be asked for
-        outside = {questioned[row] // 2 for row in lesson.texts if row in questioned} - {fact // 2 for fact in inside}
+        absent = {questioned[row] for row in lesson.texts if row in questioned} - set(inside)
+        own_vain.append(any(fact >= people for fact in absent))
+        outside = {fact // 2 for fact in absent if fact < people} - {fact // 2 for fact in named}
         vain += [person // plan.alike in groups for person in outside]
         told = dict(enumerate(corpus.rows[row] for row in lesson.texts))
         asked = {spot.text for spot in lesson.wanted}
@@ -168,7 +179,9 @@ def test_a_lesson_asks_for_values_that_are_in_memory(tokenizer: Any, plan: Adapt
             assert spot.text not in asked
             assert questioned.get(lesson.texts[spot.text]) not in inside
             assert 0 <= spot.place < len(told[spot.text].tokens) - told[spot.text].since
+    assert set(spoken) == {0, 2, 4}
     assert set(vain) == {True, False}
+    assert all(own_vain)
 
 
 def test_the_loss_is_low_where_values_are_said_and_nothing_else_moves(plan: AdapterPlan, prepared: Prepared) -> None:
@@ -238,6 +251,6 @@ def test_the_drift_is_that_of_the_perplexity(prepared: Prepared) -> None:
 
 def test_a_trial_names_what_it_measured(prepared: Prepared) -> None:
     assert trial(prepared.reader) == {
-        "asked": 0.0, "taught": 0.0, "unseen": 0.0, "untrained": 0.0, "question": 0.0, "chat": 0.0,
+        "asked": 0.0, "taught": 0.0, "unseen": 0.0, "untrained": 0.0, "own": 0.0, "question": 0.0, "chat": 0.0,
         "drift": pytest.approx(0.0),
     }  # fmt: skip

@@ -23,7 +23,10 @@ from agent.command import holdfast
 from retention import attach, load_adapter
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and file modes of POSIX")
-SCORES = {"asked": 0.9, "taught": 0.8, "unseen": 0.5, "untrained": 0.35, "question": 0.4, "chat": 0.3, "drift": 0.25}
+SCORES = {
+    "asked": 0.9, "taught": 0.8, "unseen": 0.5, "untrained": 0.35, "own": 0.3, "question": 0.4, "chat": 0.3,
+    "drift": 0.25,
+}  # fmt: skip
 SMALL: dict[str, Any] = {"neutral": 20, "paraphrases": 1, "most_facts": 8, "questions": 4, "test_people": 5}
 
 
@@ -72,8 +75,8 @@ def test_an_adapter_is_trained_drawn_and_can_be_attached(tiny: tuple[str, ...], 
     assert read[-1] == f"texts read: {said['texts']:,}/{said['texts']:,}"
     assert [each.split(":")[0] for each in told] == ["iteration 2/4", "iteration 4/4"]
     assert (
-        "recalled asked 0.90, taught 0.80, unseen 0.50, untrained 0.35, question 0.40, chat 0.30, drift +0.25 %"
-        in told[0]
+        "recalled asked 0.90, taught 0.80, unseen 0.50, untrained 0.35, own 0.30, question 0.40, chat 0.30, "
+        "drift +0.25 %" in told[0]
     )
     assert "<svg" in plot.read_text()
     assert len(list(board.iterdir())) == 1

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from agent.chat.asking import asked
-from agent.chat.fact_chat import FactChat, read_to_its_end
+from agent.chat.fact_chat import FactChat, read_to_its_end, says_more
 from agent.chat.interrupt import noted_interrupts
 from agent.chat.local_chat import LocalChat
 from retention import EpisodicMemory, FactMemory, FactRecall, HoldfastError
@@ -197,8 +197,18 @@ def recalls(*steps: tuple[bool, int, int]) -> list[FactRecall]:
 def test_an_answer_ends_where_what_is_read_of_a_fact_ends(steps, ended):
     found = recalls(*steps)
     said = [each.token for each in found[:-1]]
-    assert read_to_its_end(found, said) == ended
-    assert not read_to_its_end(found, [token + 1 for token in said])  # which said something of its own
+    coming = found[-1].token
+    assert read_to_its_end(found, said, coming) == ended
+    assert read_to_its_end(found, said, coming + 1) == (found[-2].read if said else False)  # not what is read
+    assert not read_to_its_end(found, [token + 1 for token in said], coming)  # which said something of its own
+
+
+@pytest.mark.parametrize(
+    ("answer", "more"),
+    [("", False), (" The locker", False), ("ANN", False), ("4821", True), ("The locker code is 4821", True)],
+)
+def test_an_answer_goes_on_where_it_has_the_words_of_its_question_alone(answer, more):
+    assert says_more(answer, "What is the locker code of Ann?") == more
 
 
 def test_without_go_on_the_model_does_not_speak_on_after_what_it_read(talker, facts) -> None:

@@ -68,6 +68,29 @@ def test_a_conversation_is_answered_from_what_was_said_before_and_else_by_the_mo
         assert chat.last.receipt_id is None
 
 
+OF_ONESELF = (
+    ("I am allergic to walnuts.", "What am I allergic to?", "walnuts"),
+    ("The spare key is under the blue pot.", "Where is the spare key?", "blue pot"),
+    ("Our plumber is called Henrik Olander.", "What is our plumber called?", "Henrik Olander"),
+    ("My sister's flight lands at 21:35.", "When does the flight of my sister land?", "21:35"),
+    ("Tom takes his coffee with cinnamon.", "What does Tom take in his coffee?", "cinnamon"),
+    ("My brother lives in Ghent.", "Where does my brother live?", "Ghent"),
+)
+"""What somebody told a chat, and how they asked for it."""
+
+
+def test_what_somebody_tells_of_themselves_and_of_things_around_is_found_again(local, handle):
+    with EpisodicMemory.open(None) as memory:
+        facts = FactMemory(handle, memory, namespace="alice")
+        facts.remember([told for told, _, _ in OF_ONESELF])
+        right = 0
+        for _, question, value in OF_ONESELF:
+            chat = FactChat(local, facts, max_tokens=16)
+            right += value in "".join(chat.say(question))
+        assert right >= 5
+        assert "Paris" in "".join(FactChat(local, facts, max_tokens=16).say("What is the capital of France?"))
+
+
 def test_a_word_that_is_one_token_behind_a_space_and_two_without_is_a_fact_like_another(local, handle):
     """It is refused or kept by one measure: else the whole namespace could not be read any more."""
     assert len(handle.encode("Einstein")) == 3

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from evals.frozen.wordings import AS_ASKED, UNSEEN, WORDINGS
+from evals.frozen.wordings import AS_ASKED, OF_PEOPLE, UNSEEN, WORDINGS
 from evals.suite import Case
 from evals.suites import pretrained
 from evals.suites import pretrained_kept_phases as kept
@@ -102,7 +102,7 @@ def test_what_is_tuned_knows_what_it_was_told_as_it_is_asked_and_the_model_is_pu
     before = {name: tensor.clone() for name, tensor in local.model.state_dict().items()}
     answer = phases.ask_tuned(case("last layers"), tmp_path, [])
     shares = found(answer)
-    assert set(shares) == {(f"{wording} {size}", "last layers") for wording in WORDINGS for size in (1, 8)}
+    assert set(shares) == {(f"{wording} {size}", "last layers") for wording in OF_PEOPLE for size in (1, 8)}
     assert shares[f"{AS_ASKED} 1", "last layers"] == 1.0
     assert abs(found(answer, "perplexity_moved")["neutral text 8", "last layers"]) > 1
     assert all(torch.equal(tensor, before[name]) for name, tensor in local.model.state_dict().items())
