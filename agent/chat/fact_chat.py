@@ -153,7 +153,7 @@ class FactChat:
                 ended=lambda token: (
                     not self._go_on
                     and read_to_its_end(reading.recalls(), decoder.tokens, token)
-                    and says_more(answer.text, text)
+                    and (bool(answer.remembered) or says_more(answer.text, text))  # what is told has all its words
                 ),
             )
             try:

@@ -88,6 +88,9 @@ def test_what_somebody_tells_of_themselves_and_of_things_around_is_found_again(l
             chat = FactChat(local, facts, max_tokens=16)
             right += value in "".join(chat.say(question))
         assert right >= 5
+        chat = FactChat(local, facts, max_tokens=40)
+        told = "".join(chat.say("The garden hose hangs behind the green shed."))
+        assert told.lower().count("green shed") <= 1 and chat.last is not None and chat.last.finish_reason == "stop"
         assert "Paris" in "".join(FactChat(local, facts, max_tokens=16).say("What is the capital of France?"))
 
 
