@@ -174,11 +174,14 @@ def make_own_facts(
             speaker.
 
     Raises:
-        ValueError: the number is negative, a relation is unknown, or the vocabulary is of the other side.
+        ValueError: the number is negative, there is no relation or an unknown one, or the vocabulary is of the other
+            side.
     """
     chosen = _known(relations("taught", own=True) if among is None else among)
     if count < 0:
         raise ValueError(f"count must not be negative, got {count}")
+    if not chosen:
+        raise ValueError("among must name at least one relation")
     rng, draw = _drawing(split, seed, vocabulary)
     facts = list[Fact]()
     while len(facts) < count:

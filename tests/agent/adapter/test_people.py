@@ -200,6 +200,8 @@ def test_wrong_arguments_are_named() -> None:
         facts("train", 0, people=3, per_person=137)
     with pytest.raises(ValueError, match="no relation 'hat size'"):
         make_own_facts(1, split="train", seed=0, vocabulary=SIDES["train"], among=["hat size"])
+    with pytest.raises(ValueError, match="among must name at least one relation"):
+        make_own_facts(1, split="train", seed=0, vocabulary=SIDES["train"], among=[])
     with pytest.raises(ValueError, match="count must not be negative, got -1"):
         make_own_facts(-1, split="train", seed=0, vocabulary=SIDES["train"])
     with pytest.raises(ValueError, match="alike must be at least 1, got 0"):
