@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, final
 
+from .neutral import plain_rows
 from .people import Fact, Vocabulary, Wording, make_facts, make_own_facts, relations, statement
 from .plan import AdapterPlan
 from .rows import Form, Row, asked_row, forms, statement_row, written_row
@@ -44,7 +45,8 @@ class Corpus:
         facts: of training about people; those of one person stand beside each other, two by two.
         own: of training about who speaks and what is around; those of each part can be of one speaker.
         told: places of statements of training as somebody tells them, when all is to stay as it is.
-        neutral: places of texts of training that have nothing to do with facts.
+        neutral: places of texts of training that have nothing to do with facts, as the model goes on with beginnings.
+        plain: places of such texts as people write them.
         tests: facts of people that training does not see, two by two as well.
         untrained: facts of such people, of relations that training does not see either.
         own_tests: facts of speakers that training does not see, a list each, of relations that it does not see either.
@@ -56,6 +58,7 @@ class Corpus:
     own: list[list[FactRows]] = field(default_factory=list)
     told: list[int] = field(default_factory=list)
     neutral: list[int] = field(default_factory=list)
+    plain: list[int] = field(default_factory=list)
     tests: list[FactRows] = field(default_factory=list)
     untrained: list[FactRows] = field(default_factory=list)
     own_tests: list[list[FactRows]] = field(default_factory=list)
@@ -96,6 +99,7 @@ def make_corpus(plan: AdapterPlan, tokenizer: Any, neutral: Sequence[Row], neutr
     corpus.facts.extend(learned[: len(drawn)])
     corpus.own.extend(_speakers(learned[len(drawn) :], len(relations("taught", own=True))))
     corpus.neutral.extend(_added(corpus, row) for row in neutral)
+    corpus.plain.extend(_added(corpus, row) for row in plain_rows(tokenizer, test=False))
     rng = random.Random(0)
     for fact in _tests(plan, tokenizer, relations("unseen")):
         asked = _asked(corpus, tokenizer, fact, every)
@@ -111,7 +115,7 @@ def make_corpus(plan: AdapterPlan, tokenizer: Any, neutral: Sequence[Row], neutr
         asked = _asked(corpus, tokenizer, fact, ("cloze",))
         tests.append(FactRows(asked=asked, written=_written(corpus, tokenizer, fact, {"unseen": 1}, rng)))
     corpus.own_tests.extend(_speakers(tests, len(among)))
-    corpus.neutral_tests.extend(_added(corpus, row) for row in neutral_tests)
+    corpus.neutral_tests.extend(_added(corpus, row) for row in [*neutral_tests, *plain_rows(tokenizer, test=True)])
     return corpus
 
 

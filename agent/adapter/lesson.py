@@ -8,10 +8,12 @@ from typing import final
 
 from .corpus import Corpus, FactRows
 from .plan import AdapterPlan
+from .rows import Row
 
 _ABSENT, _NEUTRAL, _STATEMENTS = 14, 16, 4  # texts of a step in which no fact of the memory is asked for
+_WRITTEN, _GONE_ON = 10, 4  # texts that people and the model have written, in which the hardest positions are sought
 _OWN = 4  # of those first ones that are asked of who speaks
-_SPOTS = 4  # positions of each that are looked at
+_SPOTS = 2  # positions of each that are looked at
 _OWN_SHARES = (0.0, 0.25, 0.5)  # of a memory, that are of who speaks
 _EVERY = 2  # one of so many questions is asked with its fact withheld too
 
@@ -43,6 +45,10 @@ class Lesson:
         targets: those tokens.
         away: where nothing of the memory is asked for.
         hard: where the fact that is asked for is withheld and another of the same person is there, or was just told.
+        tried: rows that have nothing to do with the memory, read with many more facts.
+        any: all their positions: what is learned from are those at which facts draw most.
+        people: how many of the written facts are about people; they come first. What who speaks has told of themselves
+            may well belong into any text.
     """
 
     written: list[int]
@@ -51,6 +57,9 @@ class Lesson:
     targets: list[int]
     away: list[Spot]
     hard: list[Spot]
+    tried: list[int]
+    any: list[Spot]
+    people: int
 
 
 def draw_lesson(plan: AdapterPlan, corpus: Corpus, iteration: int) -> Lesson:
@@ -79,10 +88,26 @@ def draw_lesson(plan: AdapterPlan, corpus: Corpus, iteration: int) -> Lesson:
     texts += rng.sample(corpus.told, min(_STATEMENTS, len(corpus.told)))
     away = []
     for text in range(len(questions), len(texts)):
-        row = corpus.rows[texts[text]]
-        first, last = (1 if row.since == 0 else 0), len(row.tokens) - row.since
-        away += [Spot(text, rng.randrange(first, last)) for _ in range(_SPOTS)]
-    return Lesson(written=written, texts=texts, wanted=wanted, targets=targets, away=away, hard=hard)
+        places = _places(corpus.rows[texts[text]])
+        away += [Spot(text, rng.choice(places)) for _ in range(_SPOTS)]
+    tried = rng.sample(corpus.plain, min(_WRITTEN, len(corpus.plain)))
+    tried += rng.sample(corpus.neutral, min(_GONE_ON, len(corpus.neutral)))
+    return Lesson(
+        written=written,
+        texts=texts,
+        wanted=wanted,
+        targets=targets,
+        away=away,
+        hard=hard,
+        tried=tried,
+        any=[Spot(text, place) for text, row in enumerate(tried) for place in _places(corpus.rows[row])],
+        people=len(inside) - len(own),
+    )
+
+
+def _places(row: Row) -> range:
+    """Return the positions of a text at which something may be read, but the token that begins a statement."""
+    return range(1 if row.since == 0 else 0, len(row.tokens) - row.since)
 
 
 def _own(corpus: Corpus, size: int, rng: Random) -> tuple[list[FactRows], list[FactRows]]:

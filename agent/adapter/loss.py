@@ -30,12 +30,14 @@ class Losses(NamedTuple):
         value: cross entropy of the tokens of values.
         away: divergence from the frozen model where nothing of the memory is asked for.
         hard: the same where the fact asked for is withheld, or was just told.
+        near: the same where, of many positions of neutral texts, the facts draw most.
     """
 
     total: Tensor
     value: Tensor
     away: Tensor
     hard: Tensor
+    near: Tensor
 
 
 @final
@@ -74,18 +76,19 @@ class Reader:
             states: ``[spots, layers, width]``.
         """
         adapter = self.handle.adapter
-        longest = max(len(self.states[text]) for text in texts)
-        padded = torch.stack(
-            [F.pad(self.states[text], (0, 0, 0, 0, 0, longest - len(self.states[text]))) for text in texts]
-        )
-        padded = padded.to(self._device)
-        scores, values = adapter.brought(padded)
+        states = [self.states[text] for text in texts]
+        lengths = torch.tensor([len(each) for each in states], device=self._device)
+        flat = torch.cat(states).to(self._device)
+        scores, values = adapter.brought(flat)
         text = torch.tensor([spot.text for spot in spots], device=self._device)
         place = torch.tensor([spot.place for spot in spots], device=self._device)
+        begin = (lengths.cumsum(dim=0) - lengths)[text]
+        longest = int(place.max()) + 1
+        at = (begin[:, None] + torch.arange(longest, device=self._device)).clamp(max=len(flat) - 1)
         so_far = torch.arange(longest, device=self._device) <= place[:, None]
         told = torch.tensor([self.corpus.rows[text].since == 0 for text in texts], device=self._device)
         so_far[:, 0] &= ~told[text]  # the token that begins a statement says nothing
-        return adapter.asked(scores[text], values[text], so_far), padded[text, place]
+        return adapter.asked(scores[at], values[at], so_far), flat[begin + place]
 
     def read(
         self,
@@ -103,6 +106,13 @@ class Reader:
             memory: the facts.
             training: whether all facts are read, or those that are in use.
         """
+        read, null, last = self.recall(texts, spots, memory, training=training)
+        return self.head(last + read.to(last.dtype)), null, last
+
+    def recall(
+        self, texts: Sequence[int], spots: Sequence[Spot], memory: FactSlots, *, training: bool
+    ) -> tuple[Float[Tensor, "spots width"], Float[Tensor, "spots heads"], Float[Tensor, "spots width"]]:
+        """Return what is read at some positions, and the rest as :meth:`read` does."""
         asked, states = self.gather(texts, spots)
         visible = self._visible(spots, len(memory))
         if training:
@@ -120,9 +130,15 @@ class Reader:
                 )
                 for part in torch.split(torch.arange(len(spots), device=self._device), _POSITIONS)
             ]
-            read, null = torch.cat([part[0] for part in parts]), torch.cat([part[2] for part in parts])
-        last = states[:, -1]
-        return self.head(last + read.to(last.dtype)), null, last
+            read, null = torch.cat([part.read for part in parts]), torch.cat([part.null for part in parts])
+        return read, null, states[:, -1]
+
+    @torch.no_grad()
+    def nearest(self, texts: Sequence[int], spots: Sequence[Spot], memory: FactSlots, count: int) -> list[Spot]:
+        """Return those of some positions at which facts draw most."""
+        asked, states = self.gather(texts, spots)
+        drawn = self.handle.adapter.drawn(states, asked, memory)
+        return [spots[number] for number in sorted(drawn.topk(min(count, len(spots))).indices.tolist())]
 
     def _visible(self, spots: Sequence[Spot], facts: int) -> Bool[Tensor, "spots facts"] | None:
         if all(spot.withheld is None for spot in spots):
@@ -134,18 +150,56 @@ class Reader:
         return visible
 
 
-def lesson_loss(plan: AdapterPlan, reader: Reader, lesson: Lesson) -> Losses:
-    """Compute the loss of a step."""
+def lesson_loss(plan: AdapterPlan, reader: Reader, lesson: Lesson, crowd: FactSlots) -> tuple[Losses, FactSlots]:
+    """Compute the loss of a step.
+
+    Args:
+        plan: how the parts are weighed.
+        reader: reads the texts.
+        lesson: the step.
+        crowd: facts of people that earlier steps have written.
+
+    Returns:
+        losses: of the step.
+        crowd: that of the next step: without gradient, the latest first, ``plan.crowd`` facts at most.
+    """
     memory = reader.write(lesson.written)
-    spots = [*lesson.wanted, *lesson.away, *lesson.hard]
-    asked, still = len(lesson.wanted), len(lesson.wanted) + len(lesson.away)
-    logits, null, states = reader.read(lesson.texts, spots, memory, training=True)
-    value = F.cross_entropy(logits[:asked], torch.tensor(lesson.targets, device=logits.device))
+    people = memory.index(range(lesson.people))
+    many = FactSlots.cat([people, crowd])
+    near = reader.nearest(lesson.tried, lesson.any, many, plan.nearest)
+    still = [*lesson.away, *lesson.hard]
+    said, null, states = reader.read(lesson.texts, [*lesson.wanted, *still], memory, training=True)
+    asked = len(lesson.wanted)
+    value = F.cross_entropy(said[:asked], torch.tensor(lesson.targets, device=said.device))
+    moved, left = _moved(reader, said[asked:], states[asked:]), _left(null[asked:])
+    away, hard = (part.mean() for part in torch.split(moved, [len(lesson.away), len(lesson.hard)]))
+    away_left, hard_left = (part.mean() for part in torch.split(left, [len(lesson.away), len(lesson.hard)]))
+    said, null, states = reader.read(lesson.tried, near, many, training=False)
+    close, close_left = _moved(reader, said, states).mean(), _left(null).mean()
+    total = value + plan.keep * (away + plan.withheld * hard + plan.near * close)
+    total = total + plan.null * (away_left + plan.withheld * hard_left + plan.near * close_left)
+    losses = Losses(total, value.detach(), away.detach(), hard.detach(), close.detach())
+    return losses, _first(many, plan.crowd)
+
+
+def _moved(reader: Reader, logits: Tensor, states: Tensor) -> Tensor:
+    """Return how far what is said diverges from what the frozen model says, in nats."""
     with torch.no_grad():
-        frozen = reader.head(states[asked:]).log_softmax(dim=-1)
-    moved = F.kl_div(logits[asked:].log_softmax(dim=-1), frozen, log_target=True, reduction="none").sum(dim=-1)
-    left = -(null[asked:] + _SURE).log().mean(dim=-1)
-    away, hard = moved[: still - asked].mean(), moved[still - asked :].mean()
-    away_left, hard_left = left[: still - asked].mean(), left[still - asked :].mean()
-    total = value + plan.keep * (away + plan.withheld * hard) + plan.null * (away_left + plan.withheld * hard_left)
-    return Losses(total, value.detach(), away.detach(), hard.detach())
+        frozen = reader.head(states).log_softmax(dim=-1)
+    return F.kl_div(logits.log_softmax(dim=-1), frozen, log_target=True, reduction="none").sum(dim=-1)
+
+
+def _left(null: Tensor) -> Tensor:
+    """Return how far attention is from lying on the null slot, in nats."""
+    return -(null + _SURE).log().mean(dim=-1)
+
+
+def _first(facts: FactSlots, count: int) -> FactSlots:
+    """Return the first facts, through which no gradient passes, with no more padding than they need."""
+    longest = int((facts.token[:count] >= 0).sum(dim=1).max())
+    return FactSlots(
+        key=facts.key[:count].detach(),
+        slot_key=facts.slot_key[:count, :longest].detach(),
+        bias=facts.bias[:count, :longest].detach(),
+        token=facts.token[:count, :longest],
+    )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -77,6 +79,13 @@ def prompts(*, test: bool) -> list[str]:
     """Return what the model is asked in its chat format, of training or of tests."""
     some = [each for number, each in enumerate(_PROMPTS) if (number % 3 == 2) == test]
     return some if test else [*some, *_MORE_PROMPTS]
+
+
+def plain_rows(tokenizer: Any, *, test: bool) -> list[Row]:
+    """Return texts as people write them, of training or of trials: every sixth."""
+    written: list[str] = json.loads(files(__package__).joinpath("neutral.json").read_text("utf-8"))
+    mine = [each for number, each in enumerate(written) if (number % 6 == 5) == test]
+    return [Row(tuple(tokenizer(each, add_special_tokens=False)["input_ids"])) for each in mine]
 
 
 @torch.no_grad()

@@ -32,6 +32,10 @@ class AdapterPlan:
         keep: weight of staying as the frozen model is where no fact is asked for.
         null: weight of leaving the attention to the null slot there.
         withheld: how much less that counts where a fact of the same person is there, or the fact itself was just told.
+        crowd: facts of people of earlier steps that stand in the memory beside those of a step, where it is learned to
+            stay as the model is: what happens once among a thousand facts must be seen.
+        nearest: at how many positions of neutral texts that is, those of some five hundred at which facts draw most.
+        near: how much these count, beside others.
         test_people: whose facts the trials ask for; they are the same for every seed.
     """
 
@@ -55,6 +59,9 @@ class AdapterPlan:
     keep: float = 1.0
     null: float = 0.5
     withheld: float = 0.5
+    crowd: int = 512
+    nearest: int = 32
+    near: float = 1.0
     test_people: int = 50
 
     def __post_init__(self) -> None:
@@ -71,6 +78,8 @@ class AdapterPlan:
             ("neutral", 20),
             ("most_facts", 8),
             ("questions", 1),
+            ("crowd", 1),
+            ("nearest", 1),
             ("test_people", 1),
         ):
             if getattr(self, name) < least:
@@ -78,7 +87,7 @@ class AdapterPlan:
         for name in ("rate", "fast", "clip"):
             if not 0.0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be positive and finite, got {getattr(self, name)}")
-        for name in ("seed", "own", "warm_up", "decay", "keep", "null", "withheld"):
+        for name in ("seed", "own", "warm_up", "decay", "keep", "null", "withheld", "near"):
             if not 0.0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
         for name in ("spoken", "asked"):

@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, final
 
 import torch
 from torch import Tensor, nn
 
-from retention import HoldfastError, read_sealed, write_sealed
+from retention import FactSlots, HoldfastError, read_sealed, write_sealed
 
 from .lesson import draw_lesson
 from .loss import lesson_loss
@@ -23,6 +23,8 @@ from .trial import Scores, trial
 _KIND = "an unfinished training of an adapter"
 _APART = 1_000_003  # between the random numbers of one seed and those of the next
 _FAST = ("log_token", "log_fact", "null_score", "scale", "gate.weight", "gate.bias")
+
+_CROWD = tuple(each.name for each in fields(FactSlots))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +77,7 @@ class AdapterTraining:
             lr=plan.rate,
             betas=(0.9, 0.98),
         )
+        self._crowd = self.adapter.no_facts()
         self.iteration, self._cpu_seconds, self.marks = 0, 0.0, list[AdapterMark]()
 
     @property
@@ -118,7 +121,7 @@ class AdapterTraining:
         slow["lr"], fast["lr"] = rate, rate * self.plan.fast
         lesson = draw_lesson(self.plan, self.reader.corpus, self.iteration)
         with self._hiding():
-            losses = lesson_loss(self.plan, self.reader, lesson)
+            losses, self._crowd = lesson_loss(self.plan, self.reader, lesson, self._crowd)
         self._optimiser.zero_grad()
         torch.autograd.backward(losses.total)
         norm = nn.utils.clip_grad_norm_(self.adapter.parameters(), self.plan.clip)
@@ -168,6 +171,9 @@ class AdapterTraining:
                 "exp_avg": torch.zeros_like(parameter),
                 "exp_avg_sq": torch.zeros_like(parameter),
             }
+        training._crowd = FactSlots(**{name: tensors.pop(f"crowd.{name}") for name in _CROWD}).to(
+            training.adapter.mean.device
+        )
         held = training._tensors()
         with torch.no_grad():
             for name, tensor in tensors.items():
@@ -179,7 +185,7 @@ class AdapterTraining:
         for name, parameter in self.adapter.named_parameters():
             for moment, value in self._optimiser.state.get(parameter, {}).items():
                 tensors[f"{moment}.{name}"] = value
-        return tensors
+        return tensors | {f"crowd.{name}": getattr(self._crowd, name) for name in _CROWD}
 
 
 def checked(path: Path, plan: AdapterPlan, base: str) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -75,7 +75,7 @@ def recalled(reader: Reader, facts: Sequence[FactRows], memory: FactSlots, form:
 @torch.no_grad()
 def drift(reader: Reader, memory: FactSlots) -> float:
     """Return by how many percent a memory moves the perplexity of the neutral texts of the tests."""
-    with_memory, without, tokens = 0.0, 0.0, 0
+    moved, tokens = 0.0, 0
     neutral = reader.corpus.neutral_tests
     for start in range(0, len(neutral), _TEXTS):
         texts = neutral[start : start + _TEXTS]
@@ -84,9 +84,12 @@ def drift(reader: Reader, memory: FactSlots) -> float:
             told = row.tokens[row.since + 1 :]
             spots += [Spot(text, place) for place in range(len(told))]
             targets += told
-        logits, _, states = reader.read(texts, spots, memory, training=False)
-        wanted = torch.tensor(targets, device=logits.device)
-        with_memory += float(F.cross_entropy(logits, wanted, reduction="sum"))
-        without += float(F.cross_entropy(reader.head(states), wanted, reduction="sum"))
         tokens += len(targets)
-    return 100.0 * math.expm1((with_memory - without) / tokens)
+        read, _, states = reader.recall(texts, spots, memory, training=False)
+        at = read.abs().sum(dim=-1) > 0  # elsewhere the model is left to itself
+        if not at.any():
+            continue
+        read, states, wanted = read[at], states[at], torch.tensor(targets, device=read.device)[at]
+        moved += float(F.cross_entropy(reader.head(states + read.to(states.dtype)), wanted, reduction="sum"))
+        moved -= float(F.cross_entropy(reader.head(states), wanted, reduction="sum"))
+    return 100.0 * math.expm1(moved / tokens)

@@ -213,15 +213,7 @@ class FactAdapter(nn.Module):
         if not every and len(facts) > config.top_facts:
             fit, chosen = fit.topk(config.top_facts, dim=1)
         _, seen = self._features(states)
-        query = F.normalize(heads_apart(self.query(seen), config.token_heads), dim=-1)
-        if chosen is None:
-            scores = torch.einsum("nhd,fthd->nhft", query, facts.slot_key) + facts.bias.permute(2, 0, 1)
-            there = (facts.token >= 0).expand(count, -1, -1)
-        else:
-            scores = torch.einsum("nhd,nfthd->nhft", query, facts.slot_key[chosen].to(query.dtype))
-            scores = scores + facts.bias[chosen].permute(0, 3, 1, 2)
-            there = facts.token[chosen] >= 0
-        scores = (scores + fit[:, None, :, None]).masked_fill(~there[:, None], _NO_SCORE)
+        scores = self._scores(seen, facts, fit, chosen)
         weights, null = null_softmax(scores.flatten(2), self.null_score)
         mass = weights.reshape(scores.shape).sum(dim=3).mean(dim=1)
         tokens = (facts.token.expand(count, -1, -1) if chosen is None else facts.token[chosen]).flatten(1)
@@ -242,6 +234,40 @@ class FactAdapter(nn.Module):
         if not every:
             read = read.masked_fill((1 - null.mean(dim=1) <= config.floor)[:, None], 0.0)
         return FactRead(read, mass, null, slot, token)
+
+    @torch.no_grad()
+    def drawn(
+        self,
+        states: Float[Tensor, "n layers width"],
+        asked: Float[Tensor, "n fact_width"],
+        facts: FactSlots,
+        among: int = 4,
+    ) -> Float[Tensor, " n"]:
+        """Return how much higher than the null slot the best slot scores at some positions, mean over heads.
+
+        Only the ``among`` facts that fit best are looked into, of a memory of one or more: it costs less than
+        :meth:`read`.
+        """
+        fit, chosen = (asked @ facts.key.T).topk(min(among, len(facts)), dim=1)
+        scores = self._scores(self._features(states)[1], facts, fit, chosen)
+        return (scores.flatten(2).amax(dim=2) - self.null_score).mean(dim=1)
+
+    def _scores(
+        self,
+        seen: Float[Tensor, "n seen"],
+        facts: FactSlots,
+        fit: Float[Tensor, "n chosen"],
+        chosen: Int64[Tensor, "n chosen"] | None,
+    ) -> Float[Tensor, "n heads chosen slots"]:
+        """Return the score of each slot of the chosen facts, or of all; those that are padding have none."""
+        query = F.normalize(heads_apart(self.query(seen), self.config.token_heads), dim=-1)
+        if chosen is None:
+            scores = torch.einsum("nhd,fthd->nhft", query, facts.slot_key) + facts.bias.permute(2, 0, 1)
+            there = facts.token[None] >= 0
+        else:
+            scores = torch.einsum("nhd,nfthd->nhft", query, facts.slot_key[chosen].to(query.dtype))
+            scores, there = scores + facts.bias[chosen].permute(0, 3, 1, 2), facts.token[chosen] >= 0
+        return (scores + fit[:, None, :, None]).masked_fill(~there[:, None], _NO_SCORE)
 
     def _features(
         self, states: Float[Tensor, "*lead layers width"]

@@ -32,7 +32,7 @@ class AdapterConfig:
     fact_heads: int = 4
     fact_dim: int = 96
     top_facts: int = 32
-    floor: float = 0.5
+    floor: float = 0.4
     dropout: float = 0.4
 
     def __post_init__(self) -> None:

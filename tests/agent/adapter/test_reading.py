@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter
+from dataclasses import replace
+from importlib.resources import files
+from statistics import fmean
 from typing import Any
 
 import pytest
@@ -11,12 +16,13 @@ import torch
 from agent.adapter.corpus import make_corpus
 from agent.adapter.lesson import Spot, draw_lesson
 from agent.adapter.loss import Reader, lesson_loss
-from agent.adapter.neutral import neutral_rows, openings, prompts
+from agent.adapter.neutral import neutral_rows, openings, plain_rows, prompts
 from agent.adapter.people import Fact
 from agent.adapter.plan import AdapterPlan
 from agent.adapter.preparing import Prepared
 from agent.adapter.rows import Row, asked_row, chat_row, statement_row
 from agent.adapter.trial import drift, recalled, trial
+from evals.frozen.neutral import NEUTRAL
 from retention import FactSlots, Handle
 
 FACT = Fact("Anna Berg", "dog", "Abmo")
@@ -79,12 +85,16 @@ def test_a_corpus_has_every_text_once_and_no_fact_twice(tokenizer: Any, plan: Ad
     corpus = make_corpus(plan, tokenizer, neutral, tests)
     assert corpus.digest == make_corpus(plan, tokenizer, neutral, tests).digest
     assert (len(corpus.facts), len(corpus.tests)) == (20, 2 * plan.test_people)
-    assert [corpus.rows[row] for row in corpus.neutral + corpus.neutral_tests] == neutral + tests
+    assert [corpus.rows[row] for row in corpus.neutral] == neutral
+    plain = plain_rows(tokenizer, test=False)
+    assert [corpus.rows[row] for row in corpus.plain] == plain
+    assert [corpus.rows[row] for row in corpus.neutral_tests] == tests + plain_rows(tokenizer, test=True)
     own, own_tests = ([fact for speaker in each for fact in speaker] for each in (corpus.own, corpus.own_tests))
     every = corpus.facts + own + corpus.tests + corpus.untrained + own_tests
     places = [row for fact in every for rows in fact.written.values() for row in rows]
     places += [row for fact in every for row in fact.asked.values()]
-    assert sorted(places + corpus.told + corpus.neutral + corpus.neutral_tests) == list(range(len(corpus.rows)))
+    places += corpus.told + corpus.neutral + corpus.plain + corpus.neutral_tests
+    assert sorted(places) == list(range(len(corpus.rows)))
     for pair in range(0, 20, 2):
         one, other = corpus.facts[pair : pair + 2]
         assert set(one.asked) == set(other.asked) == ({"cloze", "question", "chat"} if pair % 4 == 0 else {"cloze"})
@@ -179,6 +189,11 @@ def test_a_lesson_asks_for_values_that_are_in_memory(tokenizer: Any, plan: Adapt
             assert spot.text not in asked
             assert questioned.get(lesson.texts[spot.text]) not in inside
             assert 0 <= spot.place < len(told[spot.text].tokens) - told[spot.text].since
+        assert len(set(lesson.tried[:10]) & set(corpus.plain)) == 10
+        assert len(set(lesson.tried[10:]) & set(corpus.neutral)) == 4
+        assert len(set(lesson.any)) == len(lesson.any)
+        assert len(lesson.any) == sum(len(corpus.rows[row].tokens) - corpus.rows[row].since for row in lesson.tried)
+        assert inside[: lesson.people] == named
     assert set(spoken) == {0, 2, 4}
     assert set(vain) == {True, False}
     assert all(own_vain)
@@ -187,14 +202,66 @@ def test_a_lesson_asks_for_values_that_are_in_memory(tokenizer: Any, plan: Adapt
 def test_the_loss_is_low_where_values_are_said_and_nothing_else_moves(plan: AdapterPlan, prepared: Prepared) -> None:
     reader = prepared.reader
     lesson = draw_lesson(plan, reader.corpus, 0)
-    still = lesson_loss(plan, reader, lesson)
+    nobody = reader.handle.adapter.no_facts()
+    still, _ = lesson_loss(plan, reader, lesson, nobody)
     assert float(still.away) == pytest.approx(0.0, abs=1e-6)  # a new adapter reads nothing
-    assert float(still.hard) == pytest.approx(0.0, abs=1e-6)
+    assert float(still.hard) == float(still.near) == pytest.approx(0.0, abs=1e-6)
     wild(reader.handle)
-    moved = lesson_loss(plan, reader, lesson)
+    moved, crowd = lesson_loss(plan, reader, lesson, nobody)
     assert float(moved.away) > 0.01
     assert float(moved.hard) > 0.01
+    assert float(moved.near) > 0.01
     assert float(moved.total.detach()) > float(moved.value) + float(moved.away)
+    again, _ = lesson_loss(plan, reader, lesson, crowd)
+    assert (again.value, again.away, again.hard) == (moved.value, moved.away, moved.hard)
+    assert again.near != moved.near  # where alone the crowd is read
+
+
+def test_of_neutral_texts_those_positions_are_learned_from_at_which_facts_draw_most(
+    plan: AdapterPlan, prepared: Prepared
+) -> None:
+    reader = prepared.reader
+    wild(reader.handle)
+    lesson = draw_lesson(plan, reader.corpus, 0)
+    with torch.no_grad():
+        memory = reader.write(lesson.written[:1])
+        _, null, _ = reader.read(lesson.tried, lesson.any, memory, training=False)
+    attention = dict(zip(lesson.any, (1 - null.mean(dim=1)).tolist(), strict=True))
+    chosen = reader.nearest(lesson.tried, lesson.any, memory, 30)
+    left = [spot for spot in lesson.any if spot not in chosen]
+    assert len(chosen) == 30 < len(left)
+    assert min(attention[spot] for spot in chosen) > fmean(attention[spot] for spot in left)
+    assert reader.nearest(lesson.tried, lesson.any, memory, 10_000) == lesson.any
+
+
+def test_facts_of_people_of_earlier_steps_stand_beside_those_of_a_step(plan: AdapterPlan, prepared: Prepared) -> None:
+    reader = prepared.reader
+    lessons = [draw_lesson(plan, reader.corpus, number) for number in range(4)]
+    crowd, written = reader.handle.adapter.no_facts(), list[int]()
+    for lesson in lessons:
+        _, crowd = lesson_loss(replace(plan, crowd=13), reader, lesson, crowd)
+        written = [*lesson.written[: lesson.people], *written][:13]
+        wanted = reader.write(written)
+        assert not any(each.requires_grad for each in (crowd.key, crowd.slot_key, crowd.bias))
+        assert torch.equal(crowd.token, wanted.token)
+        for name in ("key", "slot_key", "bias"):
+            torch.testing.assert_close(getattr(crowd, name), getattr(wanted, name).detach())
+    assert len(crowd) == 13
+
+
+def test_texts_of_people_are_shipped_and_share_no_run_of_words_with_those_of_the_suite(tokenizer: Any) -> None:
+    train, test = (plain_rows(tokenizer, test=side) for side in (False, True))
+    assert len(train) > 4 * len(test) > 400
+    assert not {row.tokens for row in train} & {row.tokens for row in test}
+
+    def runs(text: str) -> set[tuple[str, ...]]:
+        words = re.findall(r"[a-z0-9']+", text.lower())
+        return {tuple(words[at : at + 4]) for at in range(len(words) - 3)}
+
+    theirs = {run for text in NEUTRAL for run in runs(text)}
+    written = json.loads(files("agent.adapter").joinpath("neutral.json").read_text("utf-8"))
+    assert len(theirs) > 300
+    assert not {run for text in written for run in runs(text)} & theirs
 
 
 class Oracle:

@@ -20,7 +20,7 @@ from agent.adapter.plan import AdapterPlan
 from agent.adapter.preparing import Prepared, remove_prepared
 from agent.adapter.recipe import recipe_of
 from agent.adapter.training import AdapterTraining, checked
-from retention import AdapterConfig, Handle, HoldfastError, SlotFileError, attach
+from retention import AdapterConfig, FactSlots, Handle, HoldfastError, SlotFileError, attach
 
 SCORES = {"asked": 0.9, "taught": 0.8, "unseen": 0.5, "untrained": 0.25, "own": 0.2, "drift": 0.1}
 
@@ -96,10 +96,10 @@ def test_states_are_hidden_in_steps_and_in_nothing_else(
     told = prepared.reader.corpus.facts[0].written["asked"]
     seen: list[torch.Tensor] = []
 
-    def loss(plan: AdapterPlan, reader: Reader, lesson: Lesson) -> Losses:
+    def loss(plan: AdapterPlan, reader: Reader, lesson: Lesson, crowd: FactSlots) -> tuple[Losses, FactSlots]:
         keys = reader.write(told).slot_key
         seen.append(keys.detach())
-        return Losses(0.0 * keys.sum(), *torch.zeros(3))  # nothing is learned
+        return Losses(0.0 * keys.sum(), *torch.zeros(4)), crowd  # nothing is learned
 
     monkeypatch.setattr("agent.adapter.training.lesson_loss", loss)
     training.run(2)

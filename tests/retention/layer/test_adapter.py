@@ -111,6 +111,25 @@ def test_a_read_of_all_facts_is_the_softmax_over_their_slots_and_the_null(adapte
 
 
 @torch.no_grad()
+def test_how_much_is_drawn_is_told_by_the_best_slot_against_the_null(adapter, generator):
+    facts = adapter.write(*texts(generator))
+    states, asked, embeddings = asking(adapter, generator)
+
+    def alone(fact: int, slot: int) -> torch.Tensor:
+        one = facts.index([fact])
+        token = torch.full_like(one.token, -1).index_fill(1, torch.tensor([slot]), 3)
+        return (1 / adapter.read(states, asked, replace(one, token=token), embeddings, every=True).null - 1).log()
+
+    scores = {place: alone(*place) for place in map(tuple, (facts.token >= 0).nonzero().tolist())}
+    every = torch.stack([*scores.values()]).amax(dim=0).mean(dim=1)
+    torch.testing.assert_close(adapter.drawn(states, asked, facts, among=9), every)
+    best = (asked @ facts.key.T).argmax(dim=1)
+    of_best = [torch.stack([each for place, each in scores.items() if place[0] == fact]) for fact in best.tolist()]
+    wanted = torch.stack([each[:, at].amax(dim=0).mean() for at, each in enumerate(of_best)])
+    torch.testing.assert_close(adapter.drawn(states, asked, facts, among=1), wanted)
+
+
+@torch.no_grad()
 def test_in_use_the_facts_that_fit_best_are_read_and_below_the_floor_nothing(adapter, generator):
     facts = adapter.write(*texts(generator))
     states, asked, embeddings = asking(adapter, generator, count=40)
