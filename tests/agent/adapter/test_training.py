@@ -115,7 +115,7 @@ def test_states_are_hidden_in_steps_and_in_nothing_else(
 
 @pytest.mark.usefixtures("short_trials")
 def test_the_loss_falls(prepared: Prepared, plan: AdapterPlan) -> None:
-    steady = replace(plan, iterations=90, rate=1e-2, warm_up=5, questions=8, null=0.0)
+    steady = replace(plan, iterations=90, rate=1e-2, warm_up=5, questions=8, null=0.0, near=0.0)
     training = AdapterTraining(steady, prepared)
     losses: list[float] = []
     mark = training.run(90, on_step=lambda iteration, loss: losses.append(loss))
