@@ -1,4 +1,4 @@
-"""Texts that have nothing to do with any memory, written by the frozen model itself: on them it is to stay as it is."""
+"""Texts that have nothing to do with a memory, by the frozen model itself and by people: on them it stays as it is."""
 
 from __future__ import annotations
 

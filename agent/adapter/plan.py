@@ -34,7 +34,7 @@ class AdapterPlan:
         withheld: how much less that counts where a fact of the same person is there, or the fact itself was just told.
         crowd: facts of people of earlier steps that stand in the memory beside those of a step, where it is learned to
             stay as the model is: what happens once among a thousand facts must be seen.
-        nearest: at how many positions of neutral texts that is, those of some five hundred at which facts draw most.
+        nearest: at how many positions of neutral texts that is, those of some three hundred at which facts draw most.
         near: how much these count, beside others.
         test_people: whose facts the trials ask for; they are the same for every seed.
     """
