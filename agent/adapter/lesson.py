@@ -46,7 +46,7 @@ class Lesson:
         away: where nothing of the memory is asked for.
         hard: where the fact that is asked for is withheld and another of the same person is there, or was just told.
         tried: rows that have nothing to do with the memory, read with many more facts.
-        any: all their positions: what is learned from are those at which facts draw most.
+        spots: all their positions: what is learned from are those at which facts draw most.
         people: how many of the written facts are about people; they come first. What who speaks has told of themselves
             may well belong into any text.
     """
@@ -58,7 +58,7 @@ class Lesson:
     away: list[Spot]
     hard: list[Spot]
     tried: list[int]
-    any: list[Spot]
+    spots: list[Spot]
     people: int
 
 
@@ -100,7 +100,7 @@ def draw_lesson(plan: AdapterPlan, corpus: Corpus, iteration: int) -> Lesson:
         away=away,
         hard=hard,
         tried=tried,
-        any=[Spot(text, place) for text, row in enumerate(tried) for place in _places(corpus.rows[row])],
+        spots=[Spot(text, place) for text, row in enumerate(tried) for place in _places(corpus.rows[row])],
         people=len(inside) - len(own),
     )
 

@@ -166,7 +166,7 @@ def lesson_loss(plan: AdapterPlan, reader: Reader, lesson: Lesson, crowd: FactSl
     memory = reader.write(lesson.written)
     people = memory.index(range(lesson.people))
     many = FactSlots.cat([people, crowd])
-    near = reader.nearest(lesson.tried, lesson.any, many, plan.nearest)
+    near = reader.nearest(lesson.tried, lesson.spots, many, plan.nearest)
     still = [*lesson.away, *lesson.hard]
     said, null, states = reader.read(lesson.texts, [*lesson.wanted, *still], memory, training=True)
     asked = len(lesson.wanted)

@@ -191,8 +191,8 @@ def test_a_lesson_asks_for_values_that_are_in_memory(tokenizer: Any, plan: Adapt
             assert 0 <= spot.place < len(told[spot.text].tokens) - told[spot.text].since
         assert len(set(lesson.tried[:10]) & set(corpus.plain)) == 10
         assert len(set(lesson.tried[10:]) & set(corpus.neutral)) == 4
-        assert len(set(lesson.any)) == len(lesson.any)
-        assert len(lesson.any) == sum(len(corpus.rows[row].tokens) - corpus.rows[row].since for row in lesson.tried)
+        assert len(set(lesson.spots)) == len(lesson.spots)
+        assert len(lesson.spots) == sum(len(corpus.rows[row].tokens) - corpus.rows[row].since for row in lesson.tried)
         assert inside[: lesson.people] == named
     assert set(spoken) == {0, 2, 4}
     assert set(vain) == {True, False}
@@ -225,13 +225,13 @@ def test_of_neutral_texts_those_positions_are_learned_from_at_which_facts_draw_m
     lesson = draw_lesson(plan, reader.corpus, 0)
     with torch.no_grad():
         memory = reader.write(lesson.written[:1])
-        _, null, _ = reader.read(lesson.tried, lesson.any, memory, training=False)
-    attention = dict(zip(lesson.any, (1 - null.mean(dim=1)).tolist(), strict=True))
-    chosen = reader.nearest(lesson.tried, lesson.any, memory, 30)
-    left = [spot for spot in lesson.any if spot not in chosen]
+        _, null, _ = reader.read(lesson.tried, lesson.spots, memory, training=False)
+    attention = dict(zip(lesson.spots, (1 - null.mean(dim=1)).tolist(), strict=True))
+    chosen = reader.nearest(lesson.tried, lesson.spots, memory, 30)
+    left = [spot for spot in lesson.spots if spot not in chosen]
     assert len(chosen) == 30 < len(left)
     assert min(attention[spot] for spot in chosen) > fmean(attention[spot] for spot in left)
-    assert reader.nearest(lesson.tried, lesson.any, memory, 10_000) == lesson.any
+    assert reader.nearest(lesson.tried, lesson.spots, memory, 10_000) == lesson.spots
 
 
 def test_facts_of_people_of_earlier_steps_stand_beside_those_of_a_step(plan: AdapterPlan, prepared: Prepared) -> None:
