@@ -15,8 +15,8 @@ from .errors import SlotFileError as SlotFileError
 from .errors import UnsupportedModelError as UnsupportedModelError
 from .errors import UnsupportedSpaceError as UnsupportedSpaceError
 from .fact_memory import FactMemory as FactMemory
-from .fact_memory import FactReading as FactReading
-from .fact_memory import FactRecall as FactRecall
+from .fact_reading import FactReading as FactReading
+from .fact_reading import FactRecall as FactRecall
 from .index.choose import choose_tier as choose_tier
 from .index.choose import new_table as new_table
 from .index.dense import DenseTable as DenseTable

@@ -11,17 +11,16 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
 
 from .errors import SlotFileError
+from .fact_reading import FactReading, FactRecall
 from .layer.attach import Handle
 from .layer.fact_slots import FactSlots
-from .layer.frozen_read import Trace
 from .memory.fact_rows import FactRow, Standing
 from .memory.fact_store import FACT, Rated
 from .memory.forgetting import Forgotten
@@ -44,63 +43,6 @@ _MANY = 256  # from so many on a bar shows how far the reading is
 
 # The layer finds a fact by its slots and a search by its words: it has no vector that says anything.
 _NO_VECTOR = np.ones(1, np.float32)
-
-
-@final
-@dataclass(frozen=True, kw_only=True)
-class FactRecall:
-    """What was recalled for one token.
-
-    Attributes:
-        masses: the attention that the facts drew that drew most, by template, the greatest first; in [0, 1].
-        null: the attention that nothing drew, in [0, 1].
-        read: whether it was read: where facts draw too little, the model goes on as if there were none.
-        slot: which slot of its fact drew most of all, counted from 0; -1 for none.
-        token: the token of that slot; -1 for none.
-    """
-
-    masses: dict[int, float]
-    null: float
-    read: bool
-    slot: int = -1
-    token: int = -1
-
-    @property
-    def top(self) -> int | None:
-        """The template that drew most; None where nothing was read."""
-        return next(iter(self.masses), None) if self.read else None
-
-
-@final
-class FactReading:
-    """What a model recalls while it reads; it grows with each call of the model."""
-
-    def __init__(self, trace: Trace, ids: Sequence[int], floor: float) -> None:
-        """Tell a trace by templates.
-
-        Args:
-            trace: of the layer.
-            ids: the template of each fact there.
-            floor: how much attention facts must draw to be read.
-        """
-        self._trace, self._ids, self._floor = trace, ids, floor
-
-    def recalls(self, row: int = 0) -> list[FactRecall]:
-        """Return what was recalled for the token after each call of the model.
-
-        The first call reads the prompt, so its recall belongs to the first token of the answer.
-
-        Args:
-            row: of the batch.
-        """
-        found = []
-        for step in self._trace.steps:
-            numbers, masses = step.fact[row].tolist(), step.mass[row].tolist()
-            null = float(step.null[row])
-            drew = {self._ids[number]: mass for number, mass in zip(numbers, masses, strict=True) if number >= 0}
-            most = {"slot": int(step.slot[row]), "token": int(step.token[row])}
-            found.append(FactRecall(masses=drew, null=null, read=1 - null > self._floor, **most))
-        return found
 
 
 @final
@@ -189,7 +131,7 @@ class FactMemory:
         """
         ids, slots = self._current()
         with self._handle.reading(slots, since=since) as trace:
-            yield FactReading(trace, ids, self._handle.adapter.config.floor)
+            yield FactReading(trace, ids, slots, self._handle.adapter.config.floor)
 
     def receipt(self, recalls: Iterable[FactRecall], *, run_id: str | None = None) -> str | None:
         """Write which facts an answer drew on, each with its attention over all tokens: its outcome credits them.

@@ -36,7 +36,7 @@ class Decoder:
         seed: int,
         stop: Sequence[str],
         interrupted: Callable[[], bool] = lambda: False,
-        ended: Callable[[int], bool] = lambda token: False,
+        chosen: Callable[[int], int | None] = lambda token: token,
     ) -> None:
         """Get ready to answer.
 
@@ -47,11 +47,11 @@ class Decoder:
             seed: of the drawing.
             stop: texts that end the answer.
             interrupted: asked after each token whether to end it.
-            ended: asked of each token before it is said whether the answer ended with the one before.
+            chosen: asked of each token before it is said what to say; None where the answer ended with the one before.
         """
         self._local, self._max_tokens, self._temperature = local, max_tokens, temperature
         self._stop = [text for text in stop if text]
-        self._interrupted, self._ended = interrupted, ended
+        self._interrupted, self._chosen = interrupted, chosen
         self._random = torch.Generator().manual_seed(seed)
         self.tokens: list[int] = []
         self.finish_reason: Literal["stop", "length", "interrupted"] = "length"
@@ -87,11 +87,12 @@ class Decoder:
                 out = model(torch.tensor([fed], device=model.device), **{named: cache}, use_cache=True)
                 cache = out[named]
                 token = self._drawn(out.logits[0, -1].float().cpu())
-            if token == tokenizer.eos_token_id or self._ended(token):
+            following = None if token == tokenizer.eos_token_id else self._chosen(token)
+            if following is None:
                 self.finish_reason = "stop"
                 return
-            self.tokens.append(token)
-            fed = [token]
+            self.tokens.append(following)
+            fed = [following]
             yield self._decoded()
             if self._interrupted():
                 self.finish_reason = "interrupted"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, final
 
@@ -13,6 +12,7 @@ from retention import FactMemory, FactRecall, Rated
 
 from .asking import TURNS, Turn, asked
 from .decoding import UNFINISHED, Decoder
+from .ending import next_said, says_more
 from .local_chat import LocalChat
 
 if TYPE_CHECKING:
@@ -55,34 +55,6 @@ class Answer:
             for number, mass in recall.masses.items() if recall.read else ():
                 total[number] = total.get(number, 0.0) + mass
         return dict(sorted(total.items(), key=lambda each: -each[1]))
-
-
-def read_to_its_end(recalls: Sequence[FactRecall], said: Sequence[int], coming: int) -> bool:
-    """Return whether what was being read of a fact has been said.
-
-    That is so where nothing more is read, where it begins again, and where the model is about to say something else
-    than what it reads.
-
-    Args:
-        recalls: for each token until now, the one that comes next included.
-        said: the tokens until now.
-        coming: the token that comes next.
-    """
-    if not said:
-        return False
-    before, now = recalls[len(said) - 1], recalls[len(said)]
-    if not before.read or before.token != said[-1]:
-        return False
-    return not now.read or now.token != coming or (now.top == before.top and now.slot <= before.slot)
-
-
-def says_more(answer: str, question: str) -> bool:
-    """Return whether an answer has a word that its question has not: one that begins with the question's goes on."""
-    return bool(_words(answer) - _words(question))
-
-
-def _words(text: str) -> set[str]:
-    return set(re.findall(r"\w+", text.lower())) - {"a", "an", "the"}
 
 
 @final
@@ -142,7 +114,15 @@ class FactChat:
             answer.remembered = self.facts.remember([("user", text)])
         except ValueError as error:
             answer.not_remembered = str(error)
+        wanted: list[int] = []
         with self.facts.reading(since=since) as reading:
+
+            def choose(token: int) -> int | None:
+                wanted.append(token)
+                following = next_said(wanted, decoder.tokens, reading.recalls(), reading.tokens, self._is_word)
+                ends = not self._go_on and (answer.remembered or says_more(answer.text, text))  # stated: its very words
+                return token if following is None and not ends else following
+
             decoder = Decoder(
                 self._local,
                 max_tokens=self._max_tokens,
@@ -150,11 +130,7 @@ class FactChat:
                 seed=self._seed,
                 stop=[],
                 interrupted=interrupted,
-                ended=lambda token: (
-                    not self._go_on
-                    and read_to_its_end(reading.recalls(), decoder.tokens, token)
-                    and (bool(answer.remembered) or says_more(answer.text, text))  # what is told has all its words
-                ),
+                chosen=choose,
             )
             try:
                 answer.finish_reason = "interrupted"  # unless it comes to its end
@@ -185,6 +161,9 @@ class FactChat:
     def begin_anew(self) -> None:
         """Tell the model no earlier turn from now on: it has what is remembered alone."""
         self._turns.clear()
+
+    def _is_word(self, token: int) -> bool:
+        return any(character.isalnum() for character in str(self._local.tokenizer.decode([token])))
 
     def _pieces(self, tokens: list[int]) -> list[str]:
         """Return what each token adds to a text; the last of those that make one character has it."""

@@ -22,6 +22,7 @@ from retention import (
     TemplateDraft,
     attach,
     config_for,
+    fact_text,
 )
 from retention.layer.attach import Handle as TheHandle
 
@@ -313,6 +314,9 @@ def test_recalls_are_told_by_template_and_make_a_receipt(
     with facts.reading() as reading:
         say(handle, "The locker code of")
         say(handle, "Bob")
+    assert reading.tokens(bob) == list(fact_text(handle.tokenizer, BOB).written[1:])
+    with pytest.raises(ValueError, match="fact"):
+        reading.tokens(gone)
     recalls = reading.recalls()
     assert len(recalls) == 2 and all(each.read for each in recalls)
     for each in recalls:

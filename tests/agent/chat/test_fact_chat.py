@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from agent.chat.asking import asked
-from agent.chat.fact_chat import FactChat, read_to_its_end, says_more
+from agent.chat.fact_chat import FactChat
 from agent.chat.interrupt import noted_interrupts
 from agent.chat.local_chat import LocalChat
-from retention import EpisodicMemory, FactMemory, FactRecall, HoldfastError
+from retention import EpisodicMemory, FactMemory, HoldfastError
 
 ANN = "The locker code of Ann is 4821."
 
@@ -174,41 +174,6 @@ def test_a_thread_without_signals_is_never_interrupted():
     thread.start()
     thread.join()
     assert seen == [False]
-
-
-def recalls(*steps: tuple[bool, int, int]) -> list[FactRecall]:
-    """For each token whether something was read, the fact that drew most, and its slot."""
-    return [FactRecall(masses={fact: 0.9}, null=0.1, read=read, slot=slot, token=slot) for read, fact, slot in steps]
-
-
-@pytest.mark.parametrize(
-    ("steps", "ended"),
-    [
-        ([(True, 1, 4)], False),  # the first token
-        ([(False, 1, 2), (True, 1, 4)], False),  # what comes before is the model's own
-        ([(True, 1, 4), (True, 1, 5)], False),  # it goes on
-        ([(True, 1, 4), (True, 2, 3)], False),  # another fact
-        ([(True, 1, 4), (False, 1, 5)], True),  # nothing more is read
-        ([(True, 1, 4), (True, 1, 5), (True, 1, 4)], True),  # it begins again
-        ([(True, 1, 4), (True, 1, 4)], True),
-        ([(False, 1, 4), (False, 1, 5)], False),
-    ],
-)
-def test_an_answer_ends_where_what_is_read_of_a_fact_ends(steps, ended):
-    found = recalls(*steps)
-    said = [each.token for each in found[:-1]]
-    coming = found[-1].token
-    assert read_to_its_end(found, said, coming) == ended
-    assert read_to_its_end(found, said, coming + 1) == (found[-2].read if said else False)  # not what is read
-    assert not read_to_its_end(found, [token + 1 for token in said], coming)  # which said something of its own
-
-
-@pytest.mark.parametrize(
-    ("answer", "more"),
-    [("", False), (" The locker", False), ("ANN", False), ("4821", True), ("The locker code is 4821", True)],
-)
-def test_an_answer_goes_on_where_it_has_the_words_of_its_question_alone(answer, more):
-    assert says_more(answer, "What is the locker code of Ann?") == more
 
 
 def test_without_go_on_the_model_does_not_speak_on_after_what_it_read(talker, facts) -> None:

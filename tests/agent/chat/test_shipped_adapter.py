@@ -94,6 +94,18 @@ def test_what_somebody_tells_of_themselves_and_of_things_around_is_found_again(l
         assert "Paris" in "".join(FactChat(local, facts, max_tokens=16).say("What is the capital of France?"))
 
 
+def test_a_fact_that_is_said_again_is_said_to_its_end(local, handle):
+    told = "Marek Tobin drives a green tractor. Greta Simm collects porcelain owls."
+    with EpisodicMemory.open(None) as memory:
+        facts = FactMemory(handle, memory, namespace="alice")
+        facts.remember(told)
+        said = [
+            "".join(FactChat(local, facts, max_tokens=16).say(question))
+            for question in ("What does Marek Tobin drive?", "What does Greta Simm collect?")
+        ]
+    assert " ".join(said) == told
+
+
 def test_a_word_that_is_one_token_behind_a_space_and_two_without_is_a_fact_like_another(local, handle):
     """It is refused or kept by one measure: else the whole namespace could not be read any more."""
     assert len(handle.encode("Einstein")) == 3

@@ -1,0 +1,68 @@
+"""Where an answer that draws on a fact goes on, and where it ends: a small model knows neither."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from retention import FactRecall
+
+_RESTATES = 3  # so many first tokens of a fact show that it is said again
+
+
+def next_said(
+    wanted: Sequence[int],
+    said: Sequence[int],
+    recalls: Sequence[FactRecall],
+    tokens_of: Callable[[int], Sequence[int]],
+    is_word: Callable[[int], bool],
+) -> int | None:
+    """Return the next token of an answer, and None where it has come to its end.
+
+    An answer that says a fact again, word for word from its beginning, says it to its end, whatever other word the
+    model would rather say; the model may end its sentence, as long as all words were its own. Any other answer ends
+    where what was read of a fact has been said.
+
+    Args:
+        wanted: the tokens that the model would say, the one that comes next included.
+        said: the tokens that were said.
+        recalls: for each token of ``wanted``.
+        tokens_of: the tokens of a fact, by its template.
+        is_word: whether a token is of a word.
+    """
+    coming, own = wanted[len(said)], list(said) == list(wanted[: len(said)])
+    if len(said) >= _RESTATES and (is_word(coming) or not own):
+        facts = [top for recall in recalls[: len(said) + 1] if (top := recall.top) is not None]
+        for fact in dict.fromkeys(reversed(facts)):  # what was read last comes first
+            tokens = tokens_of(fact)
+            if list(said[1:]) == list(tokens[1 : len(said)]):  # the first may stand behind a space, or not
+                return tokens[len(said)] if len(said) < len(tokens) else None
+    return None if read_to_its_end(recalls, said, coming) else coming
+
+
+def read_to_its_end(recalls: Sequence[FactRecall], said: Sequence[int], coming: int) -> bool:
+    """Return whether what was being read of a fact has been said.
+
+    That is so where nothing more is read, where it begins again, and where the model is about to say something else
+    than what it reads.
+
+    Args:
+        recalls: for each token until now, the one that comes next included.
+        said: the tokens until now.
+        coming: the token that comes next.
+    """
+    if not said:
+        return False
+    before, now = recalls[len(said) - 1], recalls[len(said)]
+    if not before.read or before.token != said[-1]:
+        return False
+    return not now.read or now.token != coming or (now.top == before.top and now.slot <= before.slot)
+
+
+def says_more(answer: str, question: str) -> bool:
+    """Return whether an answer has a word that its question has not: one that begins with the question's goes on."""
+    return bool(_words(answer) - _words(question))
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text.lower())) - {"a", "an", "the"}
