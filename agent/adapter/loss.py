@@ -20,6 +20,7 @@ from .plan import AdapterPlan
 
 _POSITIONS = 32
 _SURE = 1e-6  # added to an attention before its logarithm is taken
+_DRAWN = 0.02  # of the attention: where facts draw less, what is read moves nothing, and half of a step is not computed
 
 
 class Losses(NamedTuple):
@@ -107,7 +108,12 @@ class Reader:
             training: whether all facts are read, or those that are in use.
         """
         read, null, last = self.recall(texts, spots, memory, training=training)
-        return self.head(last + read.to(last.dtype)), null, last
+        return self.said(read, last), null, last
+
+    def said(self, read: Float[Tensor, "spots width"], states: Float[Tensor, "spots width"]) -> Tensor:
+        """Return the logits where this is read at these states, ``[spots, vocabulary]``."""
+        logits: Tensor = self.head(states + read.to(states.dtype))
+        return logits
 
     def recall(
         self, texts: Sequence[int], spots: Sequence[Spot], memory: FactSlots, *, training: bool
@@ -168,25 +174,34 @@ def lesson_loss(plan: AdapterPlan, reader: Reader, lesson: Lesson, crowd: FactSl
     many = FactSlots.cat([people, crowd])
     near = reader.nearest(lesson.tried, lesson.spots, many, plan.nearest)
     still = [*lesson.away, *lesson.hard]
-    said, null, states = reader.read(lesson.texts, [*lesson.wanted, *still], memory, training=True)
+    read, null, states = reader.recall(lesson.texts, [*lesson.wanted, *still], memory, training=True)
     asked = len(lesson.wanted)
-    value = F.cross_entropy(said[:asked], torch.tensor(lesson.targets, device=said.device))
-    moved, left = _moved(reader, said[asked:], states[asked:]), _left(null[asked:])
+    said = reader.said(read[:asked], states[:asked])
+    value = F.cross_entropy(said, torch.tensor(lesson.targets, device=said.device))
+    moved, left = _moved(reader, read[asked:], null[asked:], states[asked:]), _left(null[asked:])
     away, hard = (part.mean() for part in torch.split(moved, [len(lesson.away), len(lesson.hard)]))
     away_left, hard_left = (part.mean() for part in torch.split(left, [len(lesson.away), len(lesson.hard)]))
-    said, null, states = reader.read(lesson.tried, near, many, training=False)
-    close, close_left = _moved(reader, said, states).mean(), _left(null).mean()
+    read, null, states = reader.recall(lesson.tried, near, many, training=False)
+    close, close_left = _moved(reader, read, null, states).mean(), _left(null).mean()
     total = value + plan.keep * (away + plan.withheld * hard + plan.near * close)
     total = total + plan.null * (away_left + plan.withheld * hard_left + plan.near * close_left)
     losses = Losses(total, value.detach(), away.detach(), hard.detach(), close.detach())
     return losses, _first(many, plan.crowd)
 
 
-def _moved(reader: Reader, logits: Tensor, states: Tensor) -> Tensor:
-    """Return how far what is said diverges from what the frozen model says, in nats."""
+def _moved(reader: Reader, read: Tensor, null: Tensor, states: Tensor) -> Tensor:
+    """Return how far what is said diverges from what the frozen model says, in nats.
+
+    It is 0 where facts draw next to nothing: it falls with the square of what is read there.
+    """
+    moved = torch.zeros(len(read), device=read.device)
+    drawn = ((1 - null.detach()).amax(dim=-1) > _DRAWN).nonzero()[:, 0]
+    if not len(drawn):
+        return moved
+    logs = reader.said(read[drawn], states[drawn]).log_softmax(dim=-1)
     with torch.no_grad():
-        frozen = reader.head(states).log_softmax(dim=-1)
-    return F.kl_div(logits.log_softmax(dim=-1), frozen, log_target=True, reduction="none").sum(dim=-1)
+        frozen = reader.head(states[drawn]).log_softmax(dim=-1)
+    return moved.index_put((drawn,), F.kl_div(logs, frozen, log_target=True, reduction="none").sum(dim=-1))
 
 
 def _left(null: Tensor) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
+
 NEUTRAL = tuple(
     """
 The river rises in the mountains and flows slowly to the sea.
@@ -67,3 +69,6 @@ The secret of a good soup is time.
 """.strip().splitlines()
 )
 """Sixty: facts about the world, news, stories, answers in a chat, and some with the words of the questions."""
+
+LONGER = tuple(files(__package__).joinpath("neutral.txt").read_text(encoding="utf-8").splitlines())
+"""181 of a sentence or two, of daily life and of the world, that no choice was made by: five times as many words."""

@@ -39,6 +39,7 @@ is told a quarter of them in each wording. What has no memory, base and wiped, i
 | training_cpu_seconds | to tune the weights on the facts of a memory; for kept, to train the adapter, once |
 | writing_cpu_seconds | to write the facts of a memory |
 | perplexity_moved | how far the perplexity of sixty neutral texts moves, in per cent of the frozen model's |
+| | and that of 181 longer ones, another's memory being the mean of three |
 | perplexity | of the frozen model on them |
 | trainable_share | trained weights, in per cent of those of the frozen model |
 | tokens_a_second | what is said in a CPU second, token by token, with a memory of the most facts |
@@ -76,8 +77,8 @@ SUITE = Suite(
         },
     },
     arms={
-        "kept": (f"{_KEPT}:learn", f"{_KEPT}:write", f"{_KEPT}:read"),
-        "base": (f"{_PHASES}:ask_base",),
+        "kept": (f"{_KEPT}:learn", f"{_KEPT}:write", f"{_KEPT}:read", f"{_KEPT}:drift"),
+        "base": (f"{_PHASES}:ask_base", f"{_PHASES}:look_at_neutral"),
         "prompt": (f"{_PHASES}:ask_prompted",),
         "retrieval": (f"{_PHASES}:ask_retrieved",),
         "lora": (f"{_PHASES}:ask_tuned",),

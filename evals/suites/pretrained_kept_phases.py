@@ -9,22 +9,36 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 from agent import LocalModel
 from retention import EpisodicMemory, FactMemory, FactSlots, Handle, attach, load_adapter
 
 from ..frozen.asking import Around, exact, likelihood
+from ..frozen.neutral import LONGER
 from ..frozen.speed import speeds
 from ..frozen.told import Told, others
 from ..frozen.wordings import TAUGHT, UNSEEN, WORDINGS
 from ..suite import Case
-from .pretrained_phases import NEUTRAL_TEXT, WORLDS, Answer, Clock, Rows, frozen_model, neutral, questions, told
+from .pretrained_phases import (
+    LONGER_TEXT,
+    NEUTRAL_TEXT,
+    WORLDS,
+    Answer,
+    Clock,
+    Rows,
+    frozen_model,
+    neutral,
+    questions,
+    told,
+)
 
 _ADAPTER, _MEMORY, _SHIPPED = "adapter.safetensors", "memory.db", "adapter/smollm2-135m.adapter"
 _OTHERS = 500_000  # added to the seed: other people
 _FOREIGN, _NOBODY = "foreign", "nobody"
+_DRAWS = 3  # memories of others that the longer texts are read with
+_AT_ONCE = 64  # facts that are written at once
 
 
 def learn(case: Case, folder: Path, earlier: Sequence[Answer]) -> Answer:
@@ -88,13 +102,12 @@ def write(case: Case, folder: Path, earlier: Sequence[Answer]) -> Answer:
 
 
 def read(case: Case, folder: Path, earlier: Sequence[Answer]) -> Answer:
-    """Ask with the memory that another process wrote, with none, and with another's; take perplexity and speed."""
+    """Ask with the memory that another process wrote, with none, and with another's; take the speed."""
     local, rows = frozen_model(case), Rows()
     handle = _attached(local, folder)
     with EpisodicMemory.open(folder / _MEMORY, mode="ro") as memory:
         for wording in WORDINGS:
             _ask(case, wording, local, handle, memory, rows)
-        _look_at_neutral_texts(case, local, handle, memory, rows)
         most = _slots(handle, memory, f"{UNSEEN} {max(case.settings['sizes'])} 0")
     pairs = speeds(local.model, neutral(local)[0], lambda: handle.reading(most), **case.settings["speed"])
     rows.add("tokens_a_second", "all", "base", median(alone for alone, _ in pairs))
@@ -102,6 +115,28 @@ def read(case: Case, folder: Path, earlier: Sequence[Answer]) -> Answer:
     rows.add("speed_kept", "all", "kept", median(reading / alone for alone, reading in pairs))
     whole = sum(each.numel() for each in local.model.parameters())
     rows.add("trainable_share", "all", "kept", 100 * handle.adapter.trainable / whole)
+    return {"rows": rows}
+
+
+def drift(case: Case, folder: Path, earlier: Sequence[Answer]) -> Answer:
+    """Take how far memories move the perplexity of neutral texts, of the longer ones several memories of others."""
+    local, rows = frozen_model(case), Rows()
+    handle, sizes = _attached(local, folder), case.settings["sizes"]
+    with EpisodicMemory.open(folder / _MEMORY, mode="ro") as memory:
+        own = {size: _slots(handle, memory, f"{TAUGHT} {size} 0") for size in sizes}
+        nothing, theirs = _slots(handle, memory, _NOBODY), [_slots(handle, memory, f"{TAUGHT} {_FOREIGN}")]
+    theirs += [_of_others(case, draw, local, handle) for draw in range(1, _DRAWS)]
+    for name, texts in ((NEUTRAL_TEXT, neutral(local)), (LONGER_TEXT, neutral(local, LONGER))):
+        before = likelihood(local.model, texts)
+        for size in sizes:
+            drawn = theirs if name == LONGER_TEXT else theirs[:1]
+            foreign = [slots.index(range(size)) for slots in drawn]
+            for arm, memories in (("kept", [own[size]]), ("foreign", foreign), ("wiped", [nothing])):
+                moved = [
+                    likelihood(local.model, texts, around=_around(handle, [slots] * len(texts))) - before
+                    for slots in memories
+                ]
+                rows.add("perplexity_moved", f"{name} {size}", arm, 100 * fmean(map(math.expm1, moved)))
     return {"rows": rows}
 
 
@@ -121,15 +156,16 @@ def _ask(case: Case, wording: str, local: LocalModel, handle: Handle, memory: Ep
         rows.asked(task, "wiped", known, alone.seconds)
 
 
-def _look_at_neutral_texts(case: Case, local: LocalModel, handle: Handle, memory: EpisodicMemory, rows: Rows) -> None:
-    texts = neutral(local)
-    before = likelihood(local.model, texts)
-    foreign, nothing = _slots(handle, memory, f"{TAUGHT} {_FOREIGN}"), _slots(handle, memory, _NOBODY)
-    for size in case.settings["sizes"]:
-        own = _slots(handle, memory, f"{TAUGHT} {size} 0")
-        for arm, facts in (("kept", own), ("foreign", foreign.index(range(size))), ("wiped", nothing)):
-            after = likelihood(local.model, texts, around=_around(handle, [facts] * len(texts)))
-            rows.add("perplexity_moved", f"{NEUTRAL_TEXT} {size}", arm, 100 * math.expm1(after - before))
+def _of_others(case: Case, draw: int, local: LocalModel, handle: Handle) -> FactSlots:
+    """Return a memory of the most facts, about people of a draw of their own."""
+    seed, most = WORLDS + draw * _OTHERS + _OTHERS + case.seed, max(case.settings["sizes"])
+    facts = others(TAUGHT, most, seed=seed, tokenizer=local.tokenizer)
+    return FactSlots.cat(
+        [
+            handle.write([fact.statement for fact in facts[first : first + _AT_ONCE]])
+            for first in range(0, most, _AT_ONCE)
+        ]
+    )
 
 
 def _attached(local: LocalModel, folder: Path) -> Handle:

@@ -20,7 +20,7 @@ from agent import LocalModel, load_local, local_model_missing
 from retention import EpisodicMemory, HoldfastError, TemplateDraft, decoder_layers, default_encoder
 
 from ..frozen.asking import Asked, exact, exact_after, likelihood
-from ..frozen.neutral import NEUTRAL
+from ..frozen.neutral import LONGER, NEUTRAL
 from ..frozen.prompts import noted
 from ..frozen.told import Told, encoded, memories, mixed, tell
 from ..frozen.tuning import TuningPlan, last_layers, low_rank, tune
@@ -28,7 +28,7 @@ from ..frozen.wordings import AS_ASKED, NEW_RELATION, OF_PEOPLE, OWN, TAUGHT, UN
 from ..suite import Case
 
 Answer = Mapping[str, Any]
-NEUTRAL_TEXT = "neutral text"
+NEUTRAL_TEXT, LONGER_TEXT = "neutral text", "longer neutral text"
 WORLDS = 7000  # added to the seed: no choice in the making of this suite was made on these people
 
 
@@ -78,7 +78,7 @@ def questions(case: Case, wording: str, local: LocalModel) -> list[Asked]:
 
 
 def ask_base(case: Case, folder: Path, earlier: Sequence[Answer]) -> Answer:
-    """Ask the frozen model alone, and take the perplexity that it has of neutral texts."""
+    """Ask the frozen model alone."""
     local, rows = frozen_model(case), Rows()
     for wordings in ((AS_ASKED, TAUGHT, UNSEEN), (NEW_RELATION,), (OWN,)):  # with no memory it is the same in each part
         asked = questions(case, wordings[0], local)
@@ -87,7 +87,14 @@ def ask_base(case: Case, folder: Path, earlier: Sequence[Answer]) -> Answer:
         for wording in wordings:
             for size in case.settings["sizes"]:
                 rows.asked(f"{wording} {size}", "base", right, clock.seconds)
+    return {"rows": rows}
+
+
+def look_at_neutral(case: Case, folder: Path, earlier: Sequence[Answer]) -> Answer:
+    """Take the perplexity that the frozen model has of neutral texts."""
+    local, rows = frozen_model(case), Rows()
     rows.add("perplexity", NEUTRAL_TEXT, "base", math.exp(likelihood(local.model, neutral(local))))
+    rows.add("perplexity", LONGER_TEXT, "base", math.exp(likelihood(local.model, neutral(local, LONGER))))
     return {"rows": rows}
 
 
@@ -177,9 +184,9 @@ def absent(case: Case) -> str | None:
     return None
 
 
-def neutral(local: LocalModel) -> list[tuple[int, ...]]:
-    """Return the neutral texts in tokens."""
-    return [encoded(local.tokenizer, text) for text in NEUTRAL]
+def neutral(local: LocalModel, texts: Sequence[str] = NEUTRAL) -> list[tuple[int, ...]]:
+    """Return neutral texts in tokens."""
+    return [encoded(local.tokenizer, text) for text in texts]
 
 
 def _recalled(memory: EpisodicMemory, space: str, query: str, count: int) -> list[str]:

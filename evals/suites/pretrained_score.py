@@ -71,6 +71,13 @@ TARGETS = (
         most=True,
         unit=" %",
     ),
+    Target(
+        what="of that of 181 longer ones",
+        row=("perplexity_moved", f"longer neutral text {_FACTS}", "foreign"),
+        bound=0.5,
+        most=True,
+        unit=" %",
+    ),
     Target(what="of the weights are trained", row=("trainable_share", "all", "kept"), bound=2, most=True, unit=" %"),
     Target(what="of the speed is left with a full memory", row=("speed_kept", "all", "kept"), bound=0.85),
 )

@@ -217,6 +217,29 @@ def test_the_loss_is_low_where_values_are_said_and_nothing_else_moves(plan: Adap
     assert again.near != moved.near  # where alone the crowd is read
 
 
+def test_where_facts_draw_next_to_nothing_the_divergence_need_not_be_computed(
+    plan: AdapterPlan, prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, found = prepared.reader, []
+    wild(reader.handle)
+    lesson, adapter = draw_lesson(plan, reader.corpus, 0), reader.handle.adapter
+    with torch.no_grad():
+        _, null, _ = reader.read(lesson.texts, lesson.away, reader.write(lesson.written), training=True)
+        odds = (1 / null.amin(dim=-1) - 1).median()  # half of these places lie below two parts in a hundred
+        adapter.null_score.add_((odds / 0.02).log())
+    for bound in (0.0, 0.02, 0.5):
+        monkeypatch.setattr("agent.adapter.loss._DRAWN", bound)
+        losses, _ = lesson_loss(plan, reader, lesson, adapter.no_facts())
+        trained = list(adapter.parameters())
+        grads = torch.autograd.grad(losses.total, trained, allow_unused=True)
+        found.append((losses, torch.cat([each.flatten() for each in grads if each is not None])))
+    (whole, wanted), (skipped, gradient), (_, wrong) = found
+    assert float(skipped.away) != float(whole.away)  # something was left out
+    assert float(skipped.total.detach()) == pytest.approx(float(whole.total.detach()), rel=1e-3)
+    assert float((gradient - wanted).norm()) < 0.01 * float(wanted.norm())
+    assert float((wrong - wanted).norm()) > float((gradient - wanted).norm())
+
+
 def test_of_neutral_texts_those_positions_are_learned_from_at_which_facts_draw_most(
     plan: AdapterPlan, prepared: Prepared
 ) -> None:

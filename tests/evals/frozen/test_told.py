@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import json
 import re
+from importlib.resources import files
 
 import pytest
 
 from agent.adapter.people import phrasings
-from evals.frozen.neutral import NEUTRAL
+from evals.frozen.neutral import LONGER, NEUTRAL
 from evals.frozen.prompts import noted
 from evals.frozen.told import encoded, memories, mixed, others, own_kinds, tell
 from evals.frozen.wordings import AS_ASKED, NEW_RELATION, OF_PEOPLE, OWN, TAUGHT, UNSEEN, WORDINGS
@@ -95,5 +97,10 @@ def test_a_prompt_shows_what_is_wanted_and_then_its_facts(letters):
     assert encoded(letters, "ab") == tuple(letters("ab", add_special_tokens=False)["input_ids"])
 
 
-def test_neutral_texts_are_sixty_and_none_twice():
-    assert len(NEUTRAL) == len(set(NEUTRAL)) == 60
+def test_neutral_texts_are_sixty_and_181_longer_ones_none_twice_and_none_of_training():
+    assert (len(NEUTRAL), len(LONGER)) == (60, 181)
+    learned = json.loads(files("agent.adapter").joinpath("neutral.json").read_text(encoding="utf-8"))
+    assert len({*NEUTRAL, *LONGER, *learned}) == 60 + 181 + len(learned)
+    words = {text: set(re.findall(r"[a-z]{4,}", text.lower())) for text in (*LONGER, *learned)}
+    alike = [(one, two) for one in LONGER for two in learned if len(words[one] & words[two]) > 0.6 * len(words[one])]
+    assert alike == []

@@ -62,7 +62,9 @@ def words(texts: list[str]) -> np.ndarray:
 def test_the_model_alone_is_asked_once_and_stands_at_every_size(local, tmp_path):
     answer = phases.ask_base(case("base"), tmp_path, [])
     assert set(found(answer)) == {(f"{wording} {size}", "base") for wording in WORDINGS for size in (1, 2, 8)}
-    assert found(answer, "perplexity")["neutral text", "base"] > 1
+    neutral = phases.look_at_neutral(case("base"), tmp_path, [])
+    assert set(found(neutral, "perplexity")) == {("neutral text", "base"), ("longer neutral text", "base")}
+    assert min(found(neutral, "perplexity").values()) > 1
 
 
 def test_a_model_that_reads_its_prompt_is_right_where_the_fact_stands_in_it(local, tmp_path, monkeypatch):
@@ -134,6 +136,7 @@ def test_facts_that_one_process_wrote_are_read_by_another(local, adapter, tmp_pa
         return handles[-1]
 
     monkeypatch.setattr(kept, "_attached", attached)
+    monkeypatch.setattr(kept, "LONGER", kept.LONGER[:9])
     written = kept.write(case("kept"), tmp_path, [])
     assert set(found(written, "writing_cpu_seconds")) == {
         (f"{w} {size}", "kept") for w in WORDINGS for size in (1, 2, 8)
@@ -141,12 +144,21 @@ def test_facts_that_one_process_wrote_are_read_by_another(local, adapter, tmp_pa
     answer = kept.read(case("kept"), tmp_path, [])
     arms = ("kept", "wiped", "foreign")
     assert set(found(answer)) == {(f"{w} {size}", arm) for w in WORDINGS for size in (1, 2, 8) for arm in arms}
-    moved = found(answer, "perplexity_moved")
-    assert all(moved[f"neutral text {size}", "wiped"] == 0 for size in (1, 2, 8))  # to the bit
-    assert all(abs(moved[f"neutral text {size}", arm]) > 0.1 for size in (1, 2, 8) for arm in ("kept", "foreign"))
+    moved = found(kept.drift(case("kept"), tmp_path, []), "perplexity_moved")
+    for name in ("neutral text", "longer neutral text"):
+        assert all(moved[f"{name} {size}", "wiped"] == 0 for size in (1, 2, 8))  # to the bit
+        assert all(abs(moved[f"{name} {size}", arm]) > 0.1 for size in (1, 2, 8) for arm in ("kept", "foreign"))
     assert found(answer, "speed_kept")["all", "kept"] > 0
     assert 0 < found(answer, "trainable_share")["all", "kept"] < 100
     handles[-1].detach()
+
+
+def test_the_longer_texts_are_read_with_several_memories_of_others(local, adapter, tmp_path):
+    handle = kept._attached(local, tmp_path)
+    first, second, again = (kept._of_others(case("kept"), draw, local, handle) for draw in (1, 2, 1))
+    assert len(first) == len(second) == 8
+    assert not torch.equal(first.key, second.key) and torch.equal(first.key, again.key)
+    handle.detach()
 
 
 def test_each_question_reads_its_own_memory(local, adapter, tmp_path, monkeypatch):

@@ -34,6 +34,7 @@ def reaching(**changes: float) -> dict[tuple[str, str, str], float]:
         }
     rows |= {
         ("perplexity_moved", "neutral text 100", "foreign"): changes.get("moved", 0.1),
+        ("perplexity_moved", "longer neutral text 100", "foreign"): changes.get("longer", 0.1),
         ("trainable_share", "all", "kept"): 0.7,
         ("speed_kept", "all", "kept"): 0.9,
         ("share_right", f"{UNSEEN} 100", "lora"): 0.0,
@@ -54,7 +55,8 @@ def test_the_answer_is_yes_where_every_target_is_reached():
     ("changes", "said"),
     [
         ({"unseen": 0.4}, "0.40 [0.40, 0.40] in an unseen wording (at least 0.5 was wanted: not reached)"),
-        ({"moved": 0.8}, "(at most 0.5 % was wanted: not reached)"),
+        ({"moved": 0.8}, "of the perplexity of neutral texts (at most 0.5 % was wanted: not reached)"),
+        ({"longer": 0.8}, "of that of 181 longer ones (at most 0.5 % was wanted: not reached)"),
         ({"prompt": 0.8}, "not clearly for: unseen wording 8, unseen wording 100"),
     ],
 )
