@@ -144,6 +144,7 @@ def failure(result: Result) -> str:
 def test_what_is_missing_or_does_not_fit_is_said_in_a_line(
     call: Any, folder: Path, adapter: Path, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)  # the hub is not asked
     assert failure(call("", "--model", "lokal")).startswith(
         "no model 'lokal': neither local, nor a folder, nor one on the hub"
     )

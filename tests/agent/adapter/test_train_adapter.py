@@ -27,7 +27,7 @@ SCORES = {
     "asked": 0.9, "taught": 0.8, "unseen": 0.5, "untrained": 0.35, "own": 0.3, "question": 0.4, "chat": 0.3,
     "drift": 0.25,
 }  # fmt: skip
-SMALL: dict[str, Any] = {"neutral": 20, "paraphrases": 1, "most_facts": 8, "questions": 4, "test_people": 5}
+SMALL: dict[str, Any] = {"own": 40, "neutral": 20, "paraphrases": 1, "most_facts": 8, "questions": 4, "test_people": 5}
 
 
 def call(*words: object) -> Result:
@@ -50,6 +50,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch, model_folder: Path) -> tuple[str, ...]
     monkeypatch.setattr("agent.adapter.trial.trial", lambda reader: SCORES)
     monkeypatch.setattr("agent.adapter.training.trial", lambda reader: SCORES)
     monkeypatch.setattr("agent.adapter.plan.AdapterPlan", partial(AdapterPlan, **SMALL))
+    monkeypatch.setattr("agent.adapter.lesson._WRITTEN", 1)  # their letters are tokens
     monkeypatch.setattr("agent.commands.train_adapter._SHORTEST", 2)
     return ("train", "adapter", "--model", str(model_folder), "--people", "10", "--iterations", "4")
 
@@ -111,12 +112,13 @@ def test_the_panel_says_what_an_adapter_recalls_and_costs(
 SLOW_ADAPTER = f"""
 import functools, time
 import agent.commands.train_adapter
-import agent.adapter.cache, agent.adapter.plan, agent.adapter.training
+import agent.adapter.cache, agent.adapter.lesson, agent.adapter.plan, agent.adapter.training
 from agent.command import main
 
 agent.commands.train_adapter._SHORTEST = 1
 agent.commands.train_adapter._MARKS = 10
 agent.adapter.cache._SHARD = 64
+agent.adapter.lesson._WRITTEN = 1
 agent.adapter.plan.AdapterPlan = functools.partial(agent.adapter.plan.AdapterPlan, **{SMALL})
 agent.adapter.training.trial = lambda reader: time.sleep(0.3) or {SCORES}
 main()

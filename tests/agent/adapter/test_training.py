@@ -114,7 +114,8 @@ def test_states_are_hidden_in_steps_and_in_nothing_else(
 
 
 @pytest.mark.usefixtures("short_trials")
-def test_the_loss_falls(prepared: Prepared, plan: AdapterPlan) -> None:
+def test_the_loss_falls(prepared: Prepared, plan: AdapterPlan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.adapter.lesson._WRITTEN", 1)
     steady = replace(plan, iterations=90, rate=1e-2, warm_up=5, questions=8, null=0.0, near=0.0)
     training = AdapterTraining(steady, prepared)
     losses: list[float] = []
