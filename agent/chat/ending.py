@@ -1,4 +1,4 @@
-"""Where an answer that draws on a fact goes on, and where it ends: a small model knows neither."""
+"""How an answer that draws on a fact begins, where it goes on, and where it ends: a small model does not know."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 
 from retention import FactRecall
 
+_SURE = 0.8  # of the attention: where facts draw so much at the beginning of an answer, it begins with what is read
+_SPEAKER = ("i", "my", "we", "our")  # a fact that begins so is not said again: it is another one who speaks
 _RESTATES = 3  # so many first tokens of a fact show that it is said again
 
 
@@ -15,23 +17,27 @@ def next_said(
     said: Sequence[int],
     recalls: Sequence[FactRecall],
     tokens_of: Callable[[int], Sequence[int]],
-    is_word: Callable[[int], bool],
+    text_of: Callable[[int], str],
 ) -> int | None:
     """Return the next token of an answer, and None where it has come to its end.
 
-    An answer that says a fact again, word for word from its beginning, says it to its end, whatever other word the
-    model would rather say; the model may end its sentence, as long as all words were its own. Any other answer ends
-    where what was read of a fact has been said.
+    Where facts draw nearly all of the attention, an answer begins as the fact does, if that is how the model would
+    begin too, and else with what is read: the model would rather begin with "I" or "The". An answer that says a fact
+    again, word for word from its beginning, says it to its end, whatever other word the model would rather say; the
+    model may end its sentence, as long as all words were its own. Any other answer ends where what was read of a fact
+    has been said.
 
     Args:
         wanted: the tokens that the model would say, the one that comes next included.
         said: the tokens that were said.
         recalls: for each token of ``wanted``.
         tokens_of: the tokens of a fact, by its template.
-        is_word: whether a token is of a word.
+        text_of: the text of a token.
     """
-    coming, own = wanted[len(said)], list(said) == list(wanted[: len(said)])
-    if len(said) >= _RESTATES and (is_word(coming) or not own):
+    if not said:
+        return _first_said(wanted[0], recalls[0], tokens_of, text_of)
+    coming, own = wanted[len(said)], list(said[1:]) == list(wanted[1 : len(said)])
+    if len(said) >= _RESTATES and (_is_word(text_of(coming)) or not own):
         facts = [top for recall in recalls[: len(said) + 1] if (top := recall.top) is not None]
         for fact in dict.fromkeys(reversed(facts)):  # what was read last comes first
             tokens = tokens_of(fact)
@@ -62,6 +68,21 @@ def read_to_its_end(recalls: Sequence[FactRecall], said: Sequence[int], coming: 
 def says_more(answer: str, question: str) -> bool:
     """Return whether an answer has a word that its question has not: one that begins with the question's goes on."""
     return bool(_words(answer) - _words(question))
+
+
+def _first_said(
+    wanted: int, recall: FactRecall, tokens_of: Callable[[int], Sequence[int]], text_of: Callable[[int], str]
+) -> int:
+    if recall.top is None or 1 - recall.null <= _SURE:
+        return wanted
+    first = tokens_of(recall.top)[0]
+    begins, beginning = text_of(first).strip(), text_of(wanted).strip()
+    alike = beginning and begins.startswith(beginning) and begins.lower() not in _SPEAKER
+    return first if alike else recall.token
+
+
+def _is_word(text: str) -> bool:
+    return any(character.isalnum() for character in text)
 
 
 def _words(text: str) -> set[str]:

@@ -119,7 +119,7 @@ class FactChat:
 
             def choose(token: int) -> int | None:
                 wanted.append(token)
-                following = next_said(wanted, decoder.tokens, reading.recalls(), reading.tokens, self._is_word)
+                following = next_said(wanted, decoder.tokens, reading.recalls(), reading.tokens, self._text_of)
                 ends = not self._go_on and (answer.remembered or says_more(answer.text, text))  # stated: its very words
                 return token if following is None and not ends else following
 
@@ -162,8 +162,8 @@ class FactChat:
         """Tell the model no earlier turn from now on: it has what is remembered alone."""
         self._turns.clear()
 
-    def _is_word(self, token: int) -> bool:
-        return any(character.isalnum() for character in str(self._local.tokenizer.decode([token])))
+    def _text_of(self, token: int) -> str:
+        return str(self._local.tokenizer.decode([token]))
 
     def _pieces(self, tokens: list[int]) -> list[str]:
         """Return what each token adds to a text; the last of those that make one character has it."""

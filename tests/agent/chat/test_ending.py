@@ -10,7 +10,9 @@ from agent.chat.ending import next_said, read_to_its_end, says_more
 from retention import FactRecall
 
 FACT = [10, 11, 12, 13, 14, 15, 0]
-"""The tokens of fact 1; those from 10 on are words, 0 is a full stop."""
+"""The tokens of fact 1."""
+
+TEXTS = {0: "."} | {token: f" word{token}" for token in range(10, 100)} | {10: " Marek", 30: "M", 31: "The", 40: " I"}
 
 
 def recalls(*steps: tuple[bool, int, int]) -> list[FactRecall]:
@@ -48,20 +50,22 @@ def test_an_answer_goes_on_where_it_has_the_words_of_its_question_alone(answer, 
     assert says_more(answer, "What is the locker code of Ann?") == more
 
 
-def following(wanted: Sequence[int], said: Sequence[int], steps: Sequence[tuple[int | None, int]]) -> int | None:
+def following(
+    wanted: Sequence[int], said: Sequence[int], steps: Sequence[tuple[int | None, int]], mass: float = 0.9
+) -> int | None:
     """Return what is said next; for each token wanted the fact that drew most, None where nothing was, and its slot."""
-    facts = {1: FACT, 2: [10, 11, 12, 20, 21]}
+    facts = {1: FACT, 2: [10, 11, 12, 20, 21], 3: [40, 41, 42]}
     found = [
         FactRecall(
-            masses={} if fact is None else {fact: 0.9},
-            null=0.1,
+            masses={} if fact is None else {fact: mass},
+            null=1 - mass,
             read=fact is not None,
             slot=slot,
             token=-1 if fact is None else facts[fact][slot],
         )
         for fact, slot in steps
     ]
-    return next_said(wanted, said, found, facts.__getitem__, lambda token: token >= 10)
+    return next_said(wanted, said, found, facts.__getitem__, TEXTS.get)
 
 
 BEGINNING = [(1, 0), (1, 1), (1, 2)]
@@ -114,3 +118,15 @@ def test_any_other_answer_is_what_the_model_says(said):
 
 def test_a_fact_that_nothing_was_read_of_is_not_said():
     assert following([*FACT[:3], 99], FACT[:3], [(None, 0)] * 4) == 99
+
+
+def test_an_answer_begins_with_what_is_read_where_facts_draw_nearly_all_attention():
+    assert following([31], [], [(1, 4)]) == 14
+    assert following([31], [], [(1, 4)], mass=0.7) == 31
+    assert following([31], [], [(None, 0)]) == 31
+
+
+def test_or_as_the_fact_begins_where_the_model_would_begin_so_unless_another_one_speaks():
+    assert following([30], [], [(1, 4)]) == 10  # "M" is how "Marek" begins
+    assert following([10], [], [(1, 4)]) == 10
+    assert following([40], [], [(3, 2)]) == 42

@@ -37,8 +37,9 @@ def test_what_is_stated_is_remembered_before_the_first_word_of_the_answer(chat, 
     assert len(facts.facts()) == 1
 
 
-def test_an_answer_is_what_the_model_says_with_the_facts_in_memory(chat, talker, facts, handle):
-    """Against greedy decoding without a cache, one forward pass for each token."""
+def test_an_answer_is_what_the_model_says_with_the_facts_in_memory(chat, talker, facts, handle, monkeypatch):
+    """Against greedy decoding without a cache, one forward pass for each token; but for how it begins."""
+    monkeypatch.setattr("agent.chat.ending._SURE", 1.0)
     facts.remember(f"{ANN} Bob was born in Oslo.")
     answer = said(chat, "Who is Ann?")
     tokens, since = asked(LocalChat(local=talker), [], "Who is Ann?", room=12)
@@ -54,6 +55,14 @@ def test_an_answer_is_what_the_model_says_with_the_facts_in_memory(chat, talker,
     assert answer == talker.tokenizer.decode(wanted)
     assert len(chat.last.recalls) == len(chat.last.pieces) == len(wanted)
     assert "".join(chat.last.pieces) == answer
+
+
+def test_an_answer_begins_with_what_is_read(chat, talker, facts):
+    facts.remember(ANN)
+    assert said(chat, "Who is Ann?")
+    first = chat.last.recalls[0]
+    assert first.read and first.null < 0.2
+    assert chat.last.text.startswith(talker.tokenizer.decode([first.token]).strip())
 
 
 def test_facts_change_the_answer_and_an_empty_memory_does_not(chat, talker, facts, handle):

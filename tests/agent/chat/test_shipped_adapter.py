@@ -101,9 +101,11 @@ def test_a_fact_that_is_said_again_is_said_to_its_end(local, handle):
         facts.remember(told)
         said = [
             "".join(FactChat(local, facts, max_tokens=16).say(question))
-            for question in ("What does Marek Tobin drive?", "What does Greta Simm collect?")
+            for question in ("What does Marek Tobin drive?", "Tell me about Greta Simm.")
         ]
-    assert " ".join(said) == told
+        assert " ".join(said) == told
+        begun = "".join(FactChat(local, facts, max_tokens=16).say("What does Greta Simm collect?"))
+        assert begun.startswith("owls") or "porcelain" in begun  # and not with "I'm"
 
 
 def test_a_word_that_is_one_token_behind_a_space_and_two_without_is_a_fact_like_another(local, handle):
