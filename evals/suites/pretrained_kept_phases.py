@@ -128,15 +128,17 @@ def drift(case: Case, folder: Path, earlier: Sequence[Answer]) -> Answer:
     theirs += [_of_others(case, draw, local, handle) for draw in range(1, _DRAWS)]
     for name, texts in ((NEUTRAL_TEXT, neutral(local)), (LONGER_TEXT, neutral(local, LONGER))):
         before = likelihood(local.model, texts)
+
+        def moved(slots: FactSlots, texts: Sequence[tuple[int, ...]] = texts, before: float = before) -> float:
+            after = likelihood(local.model, texts, around=_around(handle, [slots] * len(texts)))
+            return 100 * math.expm1(after - before)
+
+        wiped = moved(nothing)
         for size in sizes:
-            drawn = theirs if name == LONGER_TEXT else theirs[:1]
-            foreign = [slots.index(range(size)) for slots in drawn]
-            for arm, memories in (("kept", [own[size]]), ("foreign", foreign), ("wiped", [nothing])):
-                moved = [
-                    likelihood(local.model, texts, around=_around(handle, [slots] * len(texts))) - before
-                    for slots in memories
-                ]
-                rows.add("perplexity_moved", f"{name} {size}", arm, 100 * fmean(map(math.expm1, moved)))
+            foreign = [slots.index(range(size)) for slots in (theirs if name == LONGER_TEXT else theirs[:1])]
+            rows.add("perplexity_moved", f"{name} {size}", "kept", moved(own[size]))
+            rows.add("perplexity_moved", f"{name} {size}", "foreign", fmean(map(moved, foreign)))
+            rows.add("perplexity_moved", f"{name} {size}", "wiped", wiped)
     return {"rows": rows}
 
 
