@@ -20,7 +20,7 @@ from .plan import AdapterPlan
 
 _POSITIONS = 32
 _SURE = 1e-6  # added to an attention before its logarithm is taken
-_DRAWN = 0.02  # of the attention: where facts draw less, what is read moves nothing, and half of a step is not computed
+_DRAWN = 0.02  # of the attention: where facts draw less, what is read moves next to nothing, and is not looked at
 
 
 class Losses(NamedTuple):

@@ -47,7 +47,8 @@ class Decoder:
             seed: of the drawing.
             stop: texts that end the answer.
             interrupted: asked after each token whether to end it.
-            chosen: asked of each token before it is said what to say; None where the answer ended with the one before.
+            chosen: asked of each token before it is said, the end mark too, what to say; None where the answer ended
+                with the one before.
         """
         self._local, self._max_tokens, self._temperature = local, max_tokens, temperature
         self._stop = [text for text in stop if text]
@@ -87,8 +88,8 @@ class Decoder:
                 out = model(torch.tensor([fed], device=model.device), **{named: cache}, use_cache=True)
                 cache = out[named]
                 token = self._drawn(out.logits[0, -1].float().cpu())
-            following = None if token == tokenizer.eos_token_id else self._chosen(token)
-            if following is None:
+            following = self._chosen(token)
+            if following is None or following == tokenizer.eos_token_id:
                 self.finish_reason = "stop"
                 return
             self.tokens.append(following)

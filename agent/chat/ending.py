@@ -32,7 +32,7 @@ def next_said(
         said: the tokens that were said.
         recalls: for each token of ``wanted``.
         tokens_of: the tokens of a fact, by its template.
-        text_of: the text of a token.
+        text_of: the text of a token; of the end mark, none.
     """
     if not said:
         return _first_said(wanted[0], recalls[0], tokens_of, text_of)

@@ -163,7 +163,7 @@ class FactChat:
         self._turns.clear()
 
     def _text_of(self, token: int) -> str:
-        return str(self._local.tokenizer.decode([token]))
+        return str(self._local.tokenizer.decode([token], skip_special_tokens=True))  # an end mark has none
 
     def _pieces(self, tokens: list[int]) -> list[str]:
         """Return what each token adds to a text; the last of those that make one character has it."""

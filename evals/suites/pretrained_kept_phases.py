@@ -6,6 +6,7 @@ import json
 import math
 import shutil
 from collections.abc import Mapping, Sequence
+from functools import partial
 from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
@@ -127,12 +128,7 @@ def drift(case: Case, folder: Path, earlier: Sequence[Answer]) -> Answer:
         nothing, theirs = _slots(handle, memory, _NOBODY), [_slots(handle, memory, f"{TAUGHT} {_FOREIGN}")]
     theirs += [_of_others(case, draw, local, handle) for draw in range(1, _DRAWS)]
     for name, texts in ((NEUTRAL_TEXT, neutral(local)), (LONGER_TEXT, neutral(local, LONGER))):
-        before = likelihood(local.model, texts)
-
-        def moved(slots: FactSlots, texts: Sequence[tuple[int, ...]] = texts, before: float = before) -> float:
-            after = likelihood(local.model, texts, around=_around(handle, [slots] * len(texts)))
-            return 100 * math.expm1(after - before)
-
+        moved = partial(_moved, local, handle, texts, likelihood(local.model, texts))
         wiped = moved(nothing)
         for size in sizes:
             foreign = [slots.index(range(size)) for slots in (theirs if name == LONGER_TEXT else theirs[:1])]
@@ -158,9 +154,17 @@ def _ask(case: Case, wording: str, local: LocalModel, handle: Handle, memory: Ep
         rows.asked(task, "wiped", known, alone.seconds)
 
 
+def _moved(
+    local: LocalModel, handle: Handle, texts: Sequence[tuple[int, ...]], before: float, slots: FactSlots
+) -> float:
+    """Return by how many per cent a memory moves the perplexity of texts."""
+    after = likelihood(local.model, texts, around=_around(handle, [slots] * len(texts)))
+    return 100 * math.expm1(after - before)
+
+
 def _of_others(case: Case, draw: int, local: LocalModel, handle: Handle) -> FactSlots:
     """Return a memory of the most facts, about people of a draw of their own."""
-    seed, most = WORLDS + draw * _OTHERS + _OTHERS + case.seed, max(case.settings["sizes"])
+    seed, most = WORLDS + (draw + 1) * _OTHERS + case.seed, max(case.settings["sizes"])
     facts = others(TAUGHT, most, seed=seed, tokenizer=local.tokenizer)
     return FactSlots.cat(
         [

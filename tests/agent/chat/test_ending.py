@@ -12,7 +12,11 @@ from retention import FactRecall
 FACT = [10, 11, 12, 13, 14, 15, 0]
 """The tokens of fact 1."""
 
-TEXTS = {0: "."} | {token: f" word{token}" for token in range(10, 100)} | {10: " Marek", 30: "M", 31: "The", 40: " I"}
+TEXTS = (
+    {0: ".", 1: ""}
+    | {token: f" word{token}" for token in range(10, 100)}
+    | {10: " Marek", 30: "M", 31: "The", 40: " I"}
+)
 
 
 def recalls(*steps: tuple[bool, int, int]) -> list[FactRecall]:
@@ -88,6 +92,8 @@ def test_what_was_not_the_models_own_word_goes_on_over_the_end_of_its_sentence()
     steps = [*BEGINNING, (1, 3), (1, 4)]
     assert following([10, 11, 12, 99, 0], FACT[:4], steps) == 14
     assert following([*FACT[:4], 0], FACT[:4], steps) is None  # its own sentence, which it ends
+    assert following([10, 11, 12, 99, 1], FACT[:4], steps) == 14  # the end mark likewise
+    assert following([*FACT[:4], 1], FACT[:4], steps) is None
 
 
 def test_the_first_token_may_stand_behind_a_space_or_not():
