@@ -11,8 +11,8 @@ from retention import HoldfastError
 
 from .local_chat import LocalChat
 
-TURNS = 1
-"""How many turns before the question the model is told: what is older it has to remember."""
+TURNS = 0
+"""How many turns before the question the model is told. A small model says them again where nothing is remembered."""
 
 
 class Turn(NamedTuple):

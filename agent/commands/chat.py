@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of what is drawn above 0.")
 @click.option("--max-tokens", type=click.IntRange(min=1), default=128, show_default=True, help="Of an answer, at most.")
 @click.option(
-    "--turns", type=click.IntRange(min=0), help="Turns before a question that the model is told; 1 by default."
+    "--turns", type=click.IntRange(min=0), help="Turns before a question that the model is told; 0 by default."
 )
 @click.option("--go-on", is_flag=True, help="Let the model speak on after what it has read of a fact.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a turn.")

@@ -95,11 +95,11 @@ def test_the_last_turns_alone_are_told_the_model(talker, facts, monkeypatch):
     monkeypatch.setattr(
         LocalChat, "prompt", lambda self, rows: told.append([row.text for row in rows]) or prompt(self, rows)
     )
-    for turns in (0, 1, 2):
-        chat = FactChat(talker, facts, max_tokens=1, turns=turns)
+    for turns in (None, 0, 1, 2):
+        chat = FactChat(talker, facts, max_tokens=1, **{} if turns is None else {"turns": turns})
         for word in ("one?", "two?", "three?"):
             said(chat, word)
-        assert told[-2][::2] == ["one?", "two?", "three?"][2 - turns :]
+        assert told[-2][::2] == ["one?", "two?", "three?"][2 - (turns or 0) :]  # none, unless it is asked for
 
 
 def test_a_thumb_credits_what_was_read_and_keeps_it_from_use_or_frees_it(chat, facts, memory):
