@@ -120,6 +120,7 @@ from .memory.transitions import Transitions as Transitions
 from .memory.upkeep import Compacted as Compacted
 from .memory.writing import WriteReport as WriteReport
 from .sentences import is_statement as is_statement
+from .sentences import only_states as only_states
 from .sentences import sentences as sentences
 from .tools.byte_store import MemoryByteStore as MemoryByteStore
 from .tools.caller import Caller as Caller
@@ -258,6 +259,7 @@ __all__ = [
     "load_transformer",
     "mcp_server",
     "new_table",
+    "only_states",
     "output_embeddings",
     "paper_read",
     "quoted",

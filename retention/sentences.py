@@ -30,6 +30,8 @@ sorry great nice cool well right there
 """
 _KNOWN_SHORT, _GREETING = frozenset(_ABBREVIATED.split()), frozenset(_POLITE.split())
 _AT_QUESTIONS, _AT_BIDS = frozenset(_ASKING.split()), frozenset(_BIDDING.split())
+# Asks in the form of a statement.
+_WONDERING = re.compile(r"i (?:wonder|(?:want|need|would like) to know)\b|i'd like to know\b")
 _LEAST = 3  # words of a statement
 
 
@@ -53,15 +55,33 @@ def sentences(text: str) -> list[str]:
 def is_statement(sentence: str) -> bool:
     """Say whether a sentence states something, by its form: it does not ask, bid or greet, and has three words.
 
-    It asks if it ends with a question mark, or begins as questions do and no full stop ends it: "Will Smith is here."
-    does not. English; a sentence of another language that has no question mark counts as a statement.
+    It asks if it ends with a question mark, says that one would like to know, or begins as questions do and no full
+    stop ends it: "Will Smith is here." does not. English; a sentence of another language that has no question mark
+    counts as a statement.
     """
-    words = [word.replace("\u2019", "'") for word in _WORD.findall(sentence.casefold())]
+    words = _words(sentence)
     end = sentence.rstrip("\"'\u201d\u2019)] ")[-1:]
-    if len(words) < _LEAST or end in ("?", "\uff1f"):
+    if len(words) < _LEAST or end in ("?", "\uff1f") or _WONDERING.match(" ".join(words)):
         return False
     asks = words[0] in _AT_QUESTIONS and end not in (".", "!", "\u3002", "\uff01")
-    return not asks and words[0] not in _AT_BIDS and not all(word in _GREETING for word in words)
+    return not asks and words[0] not in _AT_BIDS and not _greets(words)
+
+
+def only_states(text: str) -> bool:
+    """Say whether a text states something and wants no answer: each sentence is a statement or a greeting."""
+    found = sentences(text)
+    stating = [is_statement(sentence) for sentence in found]
+    return any(stating) and all(
+        states or _greets(_words(sentence)) for states, sentence in zip(stating, found, strict=True)
+    )
+
+
+def _words(sentence: str) -> list[str]:
+    return [word.replace("\u2019", "'") for word in _WORD.findall(sentence.casefold())]
+
+
+def _greets(words: list[str]) -> bool:
+    return all(word in _GREETING for word in words)
 
 
 def _goes_on(so_far: str, rest: str) -> bool:

@@ -67,7 +67,8 @@ class LineOutput:
 
     def answered(self, answer: Answer, facts: dict[int, Template]) -> None:
         """End the line, and say what was remembered, or cut off."""
-        click.echo(" ..." if answer.finish_reason != "stop" else "")
+        if answer.text or not answer.remembered:
+            click.echo(" ..." if answer.finish_reason != "stop" else "")
         if answer.not_remembered is not None:
             click.echo(f"  not remembered: {answer.not_remembered}")
         if answer.remembered:

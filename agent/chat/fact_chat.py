@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, final
 
-from retention import FactMemory, FactRecall, Rated
+from retention import FactMemory, FactRecall, Rated, only_states
 
 from .asking import TURNS, Turn, asked
 from .decoding import UNFINISHED, Decoder
@@ -26,7 +26,7 @@ class Answer:
 
     Attributes:
         said: by the user.
-        text: the answer, so far.
+        text: the answer, so far; none to what was remembered and asks nothing.
         pieces: the text of each token.
         recalls: what was recalled for each token.
         remembered: the facts that the user stated, by template.
@@ -86,7 +86,8 @@ class FactChat:
             temperature: 0 for the most likely token; above, tokens are drawn.
             seed: of the drawing.
             turns: how many turns before the question the model is told.
-            go_on: let the model speak on after what it has read of a fact; a small one does not know how.
+            go_on: let the model speak on after what it has read of a fact, and speak of what is stated; a small one
+                does not know how.
         """
         self.facts, self._go_on = facts, go_on
         self.last: Answer | None = None
@@ -97,8 +98,9 @@ class FactChat:
     def say(self, text: str, interrupted: Callable[[], bool] = lambda: False) -> Iterator[str]:
         """Remember what a user states, and answer piece by piece.
 
-        Everything is remembered before the first piece comes. An answer that is interrupted, or not waited for, is
-        the last answer all the same, with what was said of it.
+        Everything is remembered before the first piece comes. What asks nothing is remembered and has no answer, but
+        where the model may go on. An answer that is interrupted, or not waited for, is the last answer all the same,
+        with what was said of it.
 
         Args:
             text: what the user says.
@@ -114,6 +116,9 @@ class FactChat:
             answer.remembered = self.facts.remember([("user", text)])
         except ValueError as error:
             answer.not_remembered = str(error)
+        if answer.remembered and not self._go_on and only_states(text):
+            answer.finish_reason, answer.seconds = "stop", time.perf_counter() - begun
+            return
         wanted: list[int] = []
         with self.facts.reading(since=since) as reading:
 

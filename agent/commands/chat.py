@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 @click.option(
     "--turns", type=click.IntRange(min=0), help="Turns before a question that the model is told; 0 by default."
 )
-@click.option("--go-on", is_flag=True, help="Let the model speak on after what it has read of a fact.")
+@click.option("--go-on", is_flag=True, help="Let the model speak on after what it reads, and of what you state.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a turn.")
 def chat(
     path: str,
@@ -59,8 +59,8 @@ def chat(
 ) -> None:
     """Talk with a language model that remembers.
 
-    What you state is kept in the memory file; what you ask is answered from it, in this session or any later one, and
-    the model's own weights stay as they are. /help shows the commands. Lines may also be piped in.
+    What you state is kept in the memory file, and not answered; what you ask is answered from it, in this session or
+    any later one. The model's own weights stay as they are. /help shows the commands. Lines may also be piped in.
 
     \b
     Example:

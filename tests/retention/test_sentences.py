@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retention.sentences import is_statement, sentences
+from retention.sentences import is_statement, only_states, sentences
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,7 @@ def test_no_letter_is_lost_or_made_up(text: str) -> None:
         "Yes, Ann moved to Oslo.",
         "Will Smith lives here.",
         "What Ann likes is tea!",
+        "I want to learn Dutch.",
     ],
 )
 def test_what_states_something(sentence: str) -> None:
@@ -67,9 +68,23 @@ def test_what_states_something(sentence: str) -> None:
         "Hello there!",
         "Thank you very much!",
         "Ok, thanks.",
+        "I wonder where Ann lives.",
+        "I\u2019d like to know the locker code of Ann.",
         "4821",
         "",
     ],
 )
 def test_what_does_not(sentence: str) -> None:
     assert not is_statement(sentence)
+
+
+@pytest.mark.parametrize("text", ["Ann lives in Oslo.", "Hello! Ann lives in Oslo. Her cat is Momo.\nThank you!"])
+def test_what_only_states_something(text: str) -> None:
+    assert only_states(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "Hello!", "Ann lives in Oslo. Where is that?", "Ann lives in Oslo. Say it again."]
+)
+def test_what_asks_or_bids_or_states_nothing(text: str) -> None:
+    assert not only_states(text)

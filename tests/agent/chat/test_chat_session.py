@@ -79,6 +79,12 @@ def test_a_conversation_for_a_person(typed, chat):
     assert chat.last.said == "Who is Ann?"
 
 
+def test_a_statement_takes_one_line(talker, facts, capsys):
+    ChatSession(FactChat(talker, facts, max_tokens=6), LineOutput()).run(iter([ANN, "/why", "/bad"]))
+    shown = capsys.readouterr().out.splitlines()
+    assert shown == [f"  remembered #1 {ANN}", "No fact was read for it.", "rated bad", f"  kept from use: #1 {ANN}"]
+
+
 def test_without_facts(typed):
     shown = typed("/facts", "Who is Ann?", "/why")
     assert shown.startswith("Nothing is remembered.\n")

@@ -37,6 +37,17 @@ def test_what_is_stated_is_remembered_before_the_first_word_of_the_answer(chat, 
     assert len(facts.facts()) == 1
 
 
+def test_what_asks_nothing_is_remembered_and_not_answered(talker, facts):
+    chat = FactChat(talker, facts, max_tokens=12, turns=1)
+    assert said(chat, f"Hello! {ANN}") == ""
+    (number,) = facts.ids
+    assert (chat.last.remembered, chat.last.finish_reason, chat.last.pieces) == ([number], "stop", [])
+    assert not chat._turns  # no empty answer is told the model
+    assert chat.rate(-1.0).kept_back == (number,)
+    assert said(chat, f"{ANN} Who is Bob?")
+    assert said(chat, "Who is Ann?")
+
+
 def test_an_answer_is_what_the_model_says_with_the_facts_in_memory(chat, talker, facts, handle, monkeypatch):
     """Against greedy decoding without a cache, one forward pass for each token; but for how it begins."""
     monkeypatch.setattr("agent.chat.ending._SURE", 1.0)
