@@ -42,10 +42,10 @@ def told(space: spaces.Space[Any], observation: Any) -> str:
         return "; ".join(f"{name}: {told(inner, observation[name])}" for name, inner in space.spaces.items())
     if isinstance(space, spaces.Tuple):
         return "; ".join(told(inner, each) for inner, each in zip(space.spaces, observation, strict=True))
-    numbers = np.asarray(observation, dtype=np.float64).ravel()
+    numbers = np.asarray(observation).ravel()
     if not np.isfinite(numbers).all():
         raise EnvironmentFaultError(f"an observation holds NaN or infinity: {observation!r}")
-    return " ".join(f"{number:.4g}" for number in numbers.tolist())
+    return " ".join(f"{number:.4g}" if isinstance(number, float) else str(int(number)) for number in numbers.tolist())
 
 
 def action_names(space: spaces.Space[Any], candidates: Sequence[Any] | None) -> tuple[str, ...] | None:

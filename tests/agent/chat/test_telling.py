@@ -19,6 +19,9 @@ def test_observations_in_words():
     check_tellable(space)
     shown = {"room": "attic", "place": (3, np.array([0, 1])), "speed": np.array([0.5, -0.25], np.float32)}
     assert told(space, shown) == "place: 3; 0 1; room: attic; speed: 0.5 -0.25"
+    assert told(spaces.Discrete(20_000), np.int64(12_344)) == "12344"  # a symbol, whole
+    assert told(spaces.MultiDiscrete([60_000, 2]), np.array([54_321, 1])) == "54321 1"
+    assert told(spaces.Box(0, 99_999, (1,)), np.array([12_344.0], np.float32)) == "1.234e+04"
 
 
 def test_what_cannot_be_told_is_refused():
