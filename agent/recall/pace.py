@@ -65,8 +65,9 @@ class Pace:
         if self.hold is not None or len(self._moves) < CALIBRATION_STEPS:
             return False
         spread = self.spread
-        moves = np.stack(self._moves)[:, spread > 0.0] / spread[spread > 0.0]
-        self.hold = hold_length(np.sqrt(np.square(moves).mean(axis=1)))
+        varied = spread > 0.0
+        moves = np.stack(self._moves)[:, varied] / spread[varied]
+        self.hold = hold_length(np.sqrt(np.square(moves).mean(axis=1))) if varied.any() else 1
         self._moves.clear()
         return True
 
@@ -77,9 +78,11 @@ class Pace:
             "observed": self.observed,
             "mean": self._mean.tolist(),
             "squares": self._squares.tolist(),
+            "moves": [move.tolist() for move in self._moves],
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take up the state of an earlier session."""
         self.hold, self.observed = state["hold"], state["observed"]
         self._mean, self._squares = np.array(state["mean"]), np.array(state["squares"])
+        self._moves = [np.array(move, np.float32) for move in state.get("moves", ())]  # an early file has none
