@@ -201,7 +201,7 @@ class Agent:
             )
             self._bound, self._abandoned = (learner, bound), False
         else:
-            self._learner.refresh()
+            self._learner.catch_up()
         return scope
 
     @property

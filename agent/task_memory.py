@@ -16,7 +16,6 @@ from .ratings import TaskRatings
 Reward = Literal["seen", "hidden"]
 
 _SETTINGS = "policy"  # the policy's settings beside the templates
-_SWEPT = "swept"  # the revision whose swept values are saved
 _REWARD = "reward"  # whether the task is learned from rewards or from ratings
 _DISCOUNT = 0.99  # for the ratings, where a policy has none
 
@@ -62,6 +61,9 @@ class TaskMemory:
                 )
             policy.read_notes(Notes(memory, namespace=namespace, task=scope))
         self._restore()
+        noted = memory.setting(_REWARD, namespace=namespace, task=scope)
+        if noted is None and self.reward == "hidden" and not frozen:  # last: a start that is refused settles nothing
+            memory.save_setting(_REWARD, self.reward, namespace=namespace, task=scope)
 
     def _agreed(self, wanted: Reward) -> Reward:
         """Return how the task is learned; a frozen agent does as the one before it."""
@@ -75,8 +77,6 @@ class TaskMemory:
                 f"the memory learned {self.scope!r} with reward={noted!r}, not {wanted!r}: open the agent so, or give "
                 "it another namespace or task name"
             )
-        if noted is None and wanted == "hidden" and not self._frozen:
-            self._memory.save_setting(_REWARD, wanted, namespace=self._namespace, task=self.scope)
         return "seen" if self._frozen else wanted
 
     @property
@@ -119,35 +119,34 @@ class TaskMemory:
             self._restore(anew=True)
         else:
             self._policy.stored(experience, committed.template_ids)
-            self.refresh(committed.revision)
+            self._follow(committed.revision)
         written = committed.written + committed.noted
         return replace(result, episode_id=committed.episode_id, gate=committed.gate.signed, written=written)
 
-    def refresh(self, revision: int | None = None) -> None:
-        """Take in what other processes wrote since, if they wrote; else note the revision of our own commit."""
-        if self._memory.changed_elsewhere():
-            self.catch_up()
-        elif revision is not None:
+    def _follow(self, revision: int) -> None:
+        """Take in what was written since by anyone else, if the revision of our own commit shows that there was."""
+        if revision == self._revision + 1:
             self._revision = revision
+        else:
+            self.catch_up()
 
     def catch_up(self) -> None:
         """Take in what changed since; all anew if templates are gone, since the memory does not say which."""
-        self._restore(after=self._revision)
-        held, _ = self._policy.values()
-        if len(held) > self.template_count:
+        before = self._revision
+        self._restore(after=before)
+        if self._memory.removed_since(before, namespace=self._namespace, task=self.scope):
             self._restore(anew=True)
 
     def save_values(self) -> None:
         """Keep the values and the settings, so that the next session acts at once as this one ended."""
         if self._frozen:
             return
+        ids, values = self._policy.values()  # first: a policy may bring its settings up to date for it
         settings = self._policy.settings()
         if settings and settings != self._settings:
             self._memory.save_setting(_SETTINGS, settings, namespace=self._namespace, task=self.scope)
             self._settings = settings
-        ids, values = self._policy.values()
-        self._memory.save_values(ids, values, namespace=self._namespace)
-        self._memory.save_setting(_SWEPT, self._revision, namespace=self._namespace, task=self.scope)
+        self._memory.save_values(ids, values, namespace=self._namespace, task=self.scope, revision=self._revision)
 
     def _restore(self, *, after: int = 0, anew: bool = False) -> None:
         """Take in the templates that changed after a revision; with 0 all of them, and the policy's settings."""
@@ -161,11 +160,5 @@ class TaskMemory:
         if hidden:
             discount = self._policy.settings().get("discount") or _DISCOUNT
             transitions = self._ratings.credited(transitions, discount)
-        self._policy.restore(transitions, settings, swept=not hidden and self._swept(), anew=anew)
-
-    def _swept(self) -> bool:
-        """Whether no template of the task has changed since its values were saved."""
-        at = self._memory.setting(_SWEPT, namespace=self._namespace, task=self.scope)
-        if at is None:
-            return False
-        return not len(self._memory.transitions(namespace=self._namespace, task=self.scope, after=at)[0])
+        swept = not hidden and self._memory.values_stand(namespace=self._namespace, task=self.scope)
+        self._policy.restore(transitions, settings, swept=swept, anew=anew)

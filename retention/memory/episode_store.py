@@ -201,15 +201,23 @@ class EpisodeStore(ABC):
         scope = Scope(namespace, task)
         return self._connections.read(lambda db: template_rows.count(db, scope))
 
-    def save_values(self, ids: ArrayLike, values: ArrayLike, *, namespace: str) -> None:
+    def save_values(self, ids: ArrayLike, values: ArrayLike, *, namespace: str, task: str, revision: int) -> None:
         """Keep the swept values of templates, so that the next process need not compute them; not a new revision.
 
         Args:
             ids: template ids of shape (n,).
             values: their values of shape (n,), finite.
-            namespace: whose they are; ids of another one are passed over.
+            namespace: whose they are.
+            task: the task; ids of another one are passed over.
+            revision: that :meth:`transitions` returned, of what the values were swept over.
         """
-        self._connections.write(lambda db: transition_rows.save_values(db, namespace, ids, values))
+        scope = Scope.of_task(namespace, task)
+        self._connections.write(lambda db: transition_rows.save_values(db, scope, ids, values, revision))
+
+    def values_stand(self, *, namespace: str, task: str) -> bool:
+        """Say whether no transition of a task has changed or gone since its values were kept."""
+        scope = Scope.of_task(namespace, task)
+        return self._connections.read(lambda db: transition_rows.values_stand(db, scope))
 
     def setting(self, name: str, *, namespace: str, task: str) -> Any:
         """Return what :meth:`save_setting` kept, or ``None``."""

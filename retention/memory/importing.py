@@ -15,6 +15,7 @@ from .connections import Connections
 from .credit import Evidence
 from .scope import check_name
 from .sealing import Seal
+from .settings import SWEPT
 from .transfer import SEAL, TABLES, WORDS, read_rows
 from .transition_rows import current_revision, next_revision
 from .upkeep import IMPORT, end, noted
@@ -203,6 +204,8 @@ class _Taking:
         return True
 
     def _take_settings(self, row: dict[str, Any]) -> bool:
+        if row["name"] == SWEPT and not self.into_new:
+            return False
         taken = self.db.conn.execute(
             "INSERT INTO settings (namespace, task, name, value) VALUES (:namespace, :task, :name, :value) "
             "ON CONFLICT DO NOTHING",

@@ -60,7 +60,7 @@ def roll_back(db: Database, scope: Scope, wanted: Selection, gate: FeedbackGate)
     if found is None:
         return RolledBack.of(())
     now, revision = time.time(), next_revision(db)
-    _take_off_last_templates(db, found)
+    _take_off_last_templates(db, found, revision)
     _mark(db, found, now)
     utilities = _write_credits(db, scope, found)
     _write_decisions(db, found, revision)
@@ -90,13 +90,13 @@ def roll_back(db: Database, scope: Scope, wanted: Selection, gate: FeedbackGate)
     return done
 
 
-def _take_off_last_templates(db: Database, found: Plan) -> None:
+def _take_off_last_templates(db: Database, found: Plan, revision: int) -> None:
     """Take late rewards and ratings off the transitions that they went to; see :func:`.episode_rows.feedback`."""
     for said, number in found.late:
         db.conn.execute(
             "UPDATE templates SET reward_sum = reward_sum - ?, rating_sum = rating_sum - ?, "
-            "rating_count = rating_count - ? WHERE id = ?",
-            (said.reward or 0.0, said.rating or 0.0, said.rating is not None, number),
+            "rating_count = rating_count - ?, revision = ? WHERE id = ?",
+            (said.reward or 0.0, said.rating or 0.0, said.rating is not None, revision, number),
         )
 
 

@@ -9,6 +9,9 @@ from sqlite_utils import Database
 
 from .scope import Scope, check_name
 
+SWEPT = "swept"
+"""Names the revision at which the values of a task's transitions were swept; it means nothing in another file."""
+
 
 def load_setting(db: Database, scope: Scope, name: str) -> Any:
     """Return a setting of a task, or ``None`` if it was never saved."""

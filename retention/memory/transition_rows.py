@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from sqlite_utils import Database
 
 from .merge_key import of_transition
-from .removals import announce
+from .removals import announce, latest
 from .scope import Scope
+from .settings import SWEPT, load_setting, save_setting
 from .templates import TRANSITION
 from .transitions import Transitions
 from .vectors import from_blobs, to_blobs
@@ -120,9 +121,9 @@ def load(db: Database, of_task: Scope, after: int) -> tuple[Transitions, int]:
         raise sqlite3.DatabaseError(f"malformed transitions: {error}") from error
 
 
-def save_values(db: Database, namespace: str, ids: ArrayLike, values: ArrayLike) -> None:
-    """Keep the swept values of templates; ids of another namespace are passed over."""
-    scope = Scope(namespace, None, TRANSITION)
+def save_values(db: Database, of_task: Scope, ids: ArrayLike, values: ArrayLike, revision: int) -> None:
+    """Keep the swept values of templates; ids of another task are passed over."""
+    scope = replace(of_task, kind=TRANSITION)
     numbers, swept = np.asarray(ids), np.asarray(values, np.float64)
     if numbers.ndim != 1 or numbers.shape != swept.shape:
         raise ValueError(f"ids and values must be 1-D and of one length, got shapes {numbers.shape} and {swept.shape}")
@@ -132,6 +133,17 @@ def save_values(db: Database, namespace: str, ids: ArrayLike, values: ArrayLike)
         f"UPDATE templates SET value = :value WHERE id = :id AND {scope.where}",
         [scope.bind(id=int(number), value=value) for number, value in zip(numbers, swept.tolist(), strict=True)],
     )
+    save_setting(db, of_task, SWEPT, str(int(revision)))
+
+
+def values_stand(db: Database, of_task: Scope) -> bool:
+    """Say whether no transition of a task has changed or gone since the revision that its values were swept at."""
+    at = load_setting(db, of_task, SWEPT)
+    if not isinstance(at, int) or latest(db, of_task) > at:
+        return False
+    scope = replace(of_task, kind=TRANSITION)
+    newer = f"SELECT 1 FROM templates WHERE {scope.where} AND status = 'active' AND revision > :at LIMIT 1"
+    return db.conn.execute(newer, scope.bind(at=at)).fetchone() is None
 
 
 def check_width(db: Database, scope: Scope, width: int) -> None:

@@ -201,6 +201,9 @@ def test_what_it_cannot_play_is_refused(path):
     hidden = Agent(memory, ChatPolicy(Scorer()), namespace="a", seed=0, frozen=False, reward="hidden")
     with hidden, pytest.raises(HoldfastError, match="rewards are hidden from it"):
         hidden.run(Errands(), episodes=1)
+    memory = EpisodicMemory.open(path, encoder=letters)  # what was refused has settled nothing
+    with Agent(memory, ChatPolicy(Scorer()), namespace="a", seed=0, frozen=False) as seen:
+        assert len(seen.run(Errands(), episodes=1)) == 1
 
 
 @pytest.mark.parametrize(

@@ -205,7 +205,7 @@ def test_read_only_means_it(kept: Path, draft: Draft) -> None:
             lambda: memory.commit_episode(draft()),
             lambda: memory.feedback(episode.episode_id, namespace="alice", rating=1),
             lambda: memory.write([], namespace="alice"),
-            lambda: memory.save_values([1], [1.0], namespace="alice"),
+            lambda: memory.save_values([1], [1.0], namespace="alice", task="t", revision=1),
             lambda: memory.save_setting("scale", 1, namespace="alice", task="corridor"),
         ):
             with pytest.raises(MemoryWriteError, match=r"memory\.db: is open read-only; open it with mode='rw'"):

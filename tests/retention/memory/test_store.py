@@ -165,18 +165,25 @@ def test_templates_that_no_longer_hold_are_replaced(draft: Draft, steps: Steps) 
 def test_swept_values_are_kept_and_are_no_news(draft: Draft, steps: Steps) -> None:
     with EpisodicMemory.open(None) as memory:
         done = memory.commit_episode(draft(), steps(1, 2))
-        memory.save_values(done.template_ids[:1], [0.5], namespace="alice")
-        memory.save_values(done.template_ids, [9.0, 9.0], namespace="bob")
+        alice = {"namespace": "alice", "task": "corridor"}
+        assert not memory.values_stand(**alice)
+        memory.save_values(done.template_ids[:1], [0.5], revision=done.revision, **alice)
+        memory.save_values(done.template_ids, [9.0, 9.0], namespace="bob", task="corridor", revision=9)
+        memory.save_values(done.template_ids, [9.0, 9.0], namespace="alice", task="other", revision=9)
+        assert memory.values_stand(**alice)
         rows, revision = memory.transitions(namespace="alice", task="corridor")
         np.testing.assert_array_equal(rows.value, [0.5, np.nan])
         assert revision == done.revision
+        memory.commit_episode(draft(task="other"), steps(1))
+        assert memory.values_stand(**alice)
         memory.commit_episode(draft(), steps(1))
+        assert not memory.values_stand(**alice)
         rows, _ = memory.transitions(namespace="alice", task="corridor")
         assert rows.value[0] == 0.5
         with pytest.raises(ValueError, match=r"got shapes \(2,\) and \(1,\)"):
-            memory.save_values([1, 2], [0.0], namespace="alice")
+            memory.save_values([1, 2], [0.0], revision=1, **alice)
         with pytest.raises(ValueError, match="values must be finite"):
-            memory.save_values([1], [np.nan], namespace="alice")
+            memory.save_values([1], [np.nan], revision=1, **alice)
 
 
 def test_failures_are_kept_out_where_the_gate_says_so(draft: Draft, steps: Steps) -> None:
@@ -343,7 +350,8 @@ def test_every_method_needs_a_namespace_that_is_one() -> None:
             lambda: memory.get(1, namespace=""),
             lambda: memory.templates(namespace=""),
             lambda: memory.transitions(namespace="", task="t"),
-            lambda: memory.save_values([], [], namespace=""),
+            lambda: memory.save_values([], [], namespace="", task="t", revision=1),
+            lambda: memory.values_stand(namespace="", task="t"),
             lambda: memory.tasks(namespace=""),
             lambda: memory.setting("s", namespace="", task="t"),
             lambda: memory.save_setting("s", 1, namespace="", task="t"),

@@ -40,7 +40,7 @@ def full(path: Path, draft: Callable[..., EpisodeDraft], steps: Callable[..., Tr
             receipt = memory.recall([1, 1], namespace=name).receipt_id
             assert receipt is not None
             memory.update_outcome(receipt, namespace=name, rating=1, feedback_id="x")
-            memory.save_values([first - 1], [1 / 7], namespace=name)
+            memory.save_values([first - 1], [1 / 7], namespace=name, task="corridor", revision=1)
             memory.save_setting("scale", {"x": 0.1}, namespace=name, task="corridor")
             memory.forget([first + 1], namespace=name)
     return path
