@@ -9,16 +9,20 @@ from __future__ import annotations
 from sqlite_utils import Database
 
 from .scope import Scope
+from .settings import SWEPT
 
 _EVERYWHERE = ""
 
 
 def announce(db: Database, namespace: str, revision: int, task: str = "") -> None:
-    """Note that templates of a task, or of any task, are out of use since a revision."""
+    """Note that templates of a task, or of any task, are out of use since a revision; values swept over them fall."""
     db.conn.execute(
         "INSERT INTO removals VALUES (?, ?, ?) "
         "ON CONFLICT (namespace, task) DO UPDATE SET revision = excluded.revision",
         (namespace, task, revision),
+    )
+    db.conn.execute(
+        "DELETE FROM settings WHERE name = ? AND namespace = ? AND ? IN ('', task)", (SWEPT, namespace, task)
     )
 
 

@@ -145,6 +145,18 @@ def _episodes(path: Path) -> Any:
         return memory.episodes(namespace="alice")
 
 
+def test_an_export_takes_no_values_along_that_have_fallen(path: Path, tmp_path: Path) -> None:
+    with opened(path) as agent:
+        agent.run(Gamble(), episodes=60, task="gamble")
+        forget_what_won(agent.memory)
+        agent.memory.export(tmp_path / "alice.jsonl")
+    with EpisodicMemory.open(tmp_path / "other.db") as memory:
+        memory.import_file(tmp_path / "alice.jsonl")
+    with opened(tmp_path / "other.db", frozen=True) as agent:
+        agent.bind(Gamble(), task="gamble")
+        assert agent.act(0) == 1
+
+
 def test_values_of_another_file_are_not_taken_for_swept_here(path: Path, lake: Any, tmp_path: Path) -> None:
     other = tmp_path / "other.db"
     with Agent.open(path, namespace="alice") as agent:
