@@ -364,29 +364,57 @@ def test_feedback_given_elsewhere_is_heard(path: Path) -> None:
         assert choices(agent, env) == {1}
 
 
+class Meanwhile(Line):
+    """A line on which something else happens before the first step."""
+
+    def __init__(self, happens: Callable[[], Any], limit: int) -> None:
+        super().__init__(stride=0.01, limit=limit)
+        self._happens, self._begun = happens, False
+
+    def step(self, action: int) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        if not self._begun:
+            self._begun = True
+            self._happens()
+        return super().step(action)
+
+
 def test_agents_that_find_out_one_after_the_other_that_actions_must_be_held(path: Path) -> None:
     """The slow one throws the templates of single steps away while the quick one relies on better ones already."""
     slow, quick = Agent.open(path, namespace="alice", seed=1), Agent.open(path, namespace="alice", seed=2)
     short, long = Line(stride=0.01, limit=50), Line(stride=0.01, limit=110)
-    with slow, quick:
-        for _ in range(3):
-            slow.run(short, episodes=1)
-            quick.run(long, episodes=1)
-        assert quick.policy.settings()["pace"]["hold"] > 1
+    good: set[int] = set()
+
+    def quick_finds_out() -> None:
+        quick.run(long, episodes=2)
         assert slow.policy.settings()["pace"]["hold"] is None
-        quick.run(long, episodes=1)
         rows, _ = quick.memory.transitions(namespace="alice", task=quick.task)
         moved = np.abs(rows.next_key - rows.key)[:, 0]
-        good = {int(each) for each in rows.id[moved > 0.015]}
+        good.update(int(each) for each in rows.id[moved > 0.015])
+
+    with slow, quick:
+        slow.run(short, episodes=1)
+        quick.run(long, episodes=1)  # with what the slow one has seen
+        slow.run(short, episodes=2)
+        slow.run(Meanwhile(quick_finds_out, limit=110), episodes=1, task=slow.task)
         assert good
+        assert all(each.policy.settings()["pace"]["hold"] > 1 for each in (slow, quick))
         for _ in range(4):
             slow.run(short, episodes=1)
             quick.run(long, episodes=1)
         assert slow.memory.verify() == []
         assert slow.memory.episode_count(namespace="alice", task=slow.task) == 15
-        assert all(each.policy.settings()["pace"]["hold"] > 1 for each in (slow, quick))
         rows, _ = slow.memory.transitions(namespace="alice", task=slow.task)
         assert good <= set(rows.id.tolist())  # what the quick one had learned is still there
+
+
+def test_an_agent_hears_from_another_one_that_actions_must_be_held(path: Path) -> None:
+    slow, quick = Agent.open(path, namespace="alice", seed=1), Agent.open(path, namespace="alice", seed=2)
+    with slow, quick:
+        slow.run(Line(stride=0.01, limit=50), episodes=1)
+        quick.run(Line(stride=0.01, limit=110), episodes=2)
+        slow.bind(Line(stride=0.01, limit=50))
+        assert slow.policy.settings()["pace"]["hold"] == quick.policy.settings()["pace"]["hold"] > 1
+        assert set(slow.policy.values()[0].tolist()) == set(quick.policy.values()[0].tolist())
 
 
 # -- namespaces
