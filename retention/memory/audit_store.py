@@ -14,6 +14,7 @@ from . import rollback, run_rows
 from .audit import Audit
 from .connections import Connections
 from .gate import FeedbackGate
+from .numeric import real
 from .rollback import RolledBack
 from .rollback_plan import Selection
 from .scope import Scope, check_name
@@ -91,6 +92,7 @@ class AuditStore(ABC):
 
 
 def _checked(as_of: float, namespace: str, source: str | None, run_id: str | None) -> tuple[Scope, Selection]:
+    as_of = real(as_of, "as_of")
     if not math.isfinite(as_of):
         raise ValueError(f"as_of must be a finite number of seconds since 1970, got {as_of!r}")
     if as_of > time.time():

@@ -84,6 +84,8 @@ def export(file: str, out: str, namespace: str | None, yes: bool, as_json: bool)
 
     from .store import EpisodicMemory
 
+    if out == "-":
+        raise click.UsageError("OUT is a file: an export is there as a whole or not at all")
     with EpisodicMemory.open(file, mode="ro") as memory:
         namespaces(memory, namespace)
         there = Path(out).exists()

@@ -76,6 +76,7 @@ class Connections:
         self._registry = threading.RLock()
         self._seats: dict[threading.Thread | None, _Seat] = {}
         self._closed = False
+        self._identity: tuple[int, int] | None = None
         with _opening:
             if self._file is not None and not any(each.is_at(self._file) for each in _open_files):
                 recognise(self._file, read_only=read_only)
@@ -89,9 +90,18 @@ class Connections:
                 self._prepare(db)
             self._seats[self._owner()] = _Seat(db)
             self.changed_elsewhere()
+            self._identity = self._found()
         except BaseException:
             self.close()
             raise
+
+    def _found(self) -> tuple[int, int] | None:
+        """Return which file is at the memory's path now; ``None`` if there is none."""
+        try:
+            found = None if self._file is None else self._file.stat()
+        except OSError:
+            return None
+        return None if found is None else (found.st_dev, found.st_ino)
 
     def read(self, query: Callable[[Database], T]) -> T:
         """Run a query on one consistent snapshot and return what it returns."""
@@ -104,10 +114,16 @@ class Connections:
         process wrote in between, however long it waits.
 
         Raises:
+            MemoryFileError: if the file was deleted or replaced since it was opened: what is written would go with it.
             MemoryLockedError: if another process holds the file, also after waiting.
             MemoryWriteError: if the memory is read-only, or the file cannot be written.
         """
         self.check_writable()
+        if self._file is not None and self._found() != self._identity:
+            raise MemoryFileError(
+                f"{self.name}: was deleted or replaced while it was in use, so that nothing more can be kept in it; "
+                "open it anew"
+            )
         return self._transact("IMMEDIATE", change)
 
     def maintain(self, work: Callable[[Database], T]) -> T:

@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean, pstdev
 from typing import NamedTuple
 
+from .numeric import real
+
 PRIOR_WEIGHT = 10.0
 """The weight of the prior (a utility of zero), in outcomes."""
 
@@ -104,11 +106,12 @@ def exposures(masses: Mapping[int, float]) -> dict[int, float]:
     Raises:
         ValueError: if a mass is negative or not finite.
     """
+    masses = {int(template_id): real(mass, f"the mass of {template_id}") for template_id, mass in masses.items()}
     for template_id, mass in masses.items():
         if not (math.isfinite(mass) and mass >= 0):
             raise ValueError(f"the mass of template {template_id} must be finite and not negative, got {mass!r}")
     greatest = max(masses.values(), default=0.0)
-    return {int(template_id): mass / greatest for template_id, mass in masses.items() if mass > 0 and mass / greatest}
+    return {template_id: mass / greatest for template_id, mass in masses.items() if mass > 0 and mass / greatest}
 
 
 def credits(gained: float, portions: Sequence[tuple[float, float]]) -> list[float]:

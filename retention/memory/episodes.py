@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .gate import Gate
+from .numeric import real, whole
 from .scope import TASK_LIMIT, check_name
 
 AGENT = "agent"
@@ -45,6 +46,12 @@ class EpisodeDraft:
     def __post_init__(self) -> None:
         check_name(self.namespace, "namespace")
         check_name(self.task, "task", TASK_LIMIT)
+        for name in ("number", "length"):
+            object.__setattr__(self, name, whole(getattr(self, name), name))
+        for name in ("return_", "seconds"):
+            object.__setattr__(self, name, real(getattr(self, name), name))
+        object.__setattr__(self, "seed", None if self.seed is None else whole(self.seed, "seed"))
+        object.__setattr__(self, "success", None if self.success is None else bool(self.success))
         if self.number < 1:
             raise ValueError(f"number must be at least 1, got {self.number}")
         if not math.isfinite(self.return_):
@@ -166,10 +173,13 @@ def checked_opinion(
     """Return what somebody says, or say what is wrong with it.
 
     Raises:
+        TypeError: if what should be a number is none.
         ValueError: if nothing is said, or a number is out of its range.
     """
     if rating is None and reward is None:
         raise ValueError("feedback needs a rating, a reward, or both")
+    rating = None if rating is None else real(rating, "rating")
+    reward = None if reward is None else real(reward, "reward")
     if rating is not None and not -1 <= rating <= 1:
         raise ValueError(f"rating must lie in [-1, 1], got {rating!r}")
     if reward is not None and not math.isfinite(reward):

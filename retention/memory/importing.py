@@ -16,7 +16,7 @@ from .credit import Evidence
 from .scope import check_name
 from .sealing import Seal
 from .settings import SWEPT
-from .transfer import SEAL, TABLES, WORDS, read_rows
+from .transfer import NUMERIC, SEAL, TABLES, WORDS, columns_of, read_rows
 from .transition_rows import current_revision, next_revision
 from .upkeep import IMPORT, end, noted
 from .words import words
@@ -48,7 +48,7 @@ class _Taking:
     """An import in progress: which numbers rows have here, and which rows are new."""
 
     db: Database
-    columns: dict[str, set[str]]
+    columns: dict[str, dict[str, str]]
     into_new: bool
     revision: int
     seal: Seal | None = None
@@ -66,8 +66,12 @@ class _Taking:
     known: int = 0
 
     def take(self, table: str, row: dict[str, Any]) -> None:
-        if not row.keys() <= self.columns[table]:
-            raise ValueError(f"{table} have no columns {sorted(row.keys() - self.columns[table])}")
+        columns = self.columns[table]
+        if not row.keys() <= columns.keys():
+            raise ValueError(f"{table} have no columns {sorted(row.keys() - columns.keys())}")
+        for name, value in row.items():
+            if columns[name] in NUMERIC and not isinstance(value, (int, float)):
+                raise ValueError(f"{name} of {table} must be a number, got {value!r}")
         if getattr(self, f"_take_{table}")(row):
             self.added += 1
         else:
@@ -255,7 +259,7 @@ def import_rows(db: Database, path: Path, seal: Seal | None = None) -> Imported:
     """
     rows = read_rows(path)
     _, head = next(rows)
-    columns = {table: {row[1] for row in db.conn.execute(f"PRAGMA table_info({table})")} for table in TABLES}
+    columns = {table: columns_of(db, table) for table in TABLES}
     into_new = current_revision(db) == 0 and not any(
         db.conn.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() for table in TABLES
     )

@@ -12,6 +12,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+from .numeric import real
 from .scope import TASK_LIMIT, check_name
 from .templates import Template
 
@@ -51,6 +52,8 @@ class ItemDraft:
             raise TypeError(f"texts must be a list of str, got the str {self.texts[:40]!r}")
         for text in self.texts:
             _check_text(text, "text")
+        if self.ttl is not None:
+            object.__setattr__(self, "ttl", real(self.ttl, "ttl"))
         if self.ttl is not None and not (math.isfinite(self.ttl) and self.ttl > 0):
             raise ValueError(f"ttl must be a finite number above 0, got {self.ttl!r}")
         check_name(self.source, "source")

@@ -11,6 +11,7 @@ from . import note_rows, run_rows, verdicts
 from .connections import Connections
 from .episodes import Feedback, checked_opinion
 from .gate import FeedbackGate
+from .numeric import real, whole
 from .runs import Note, Noted, NoteRule, Run
 from .scope import Scope, check_name
 from .sealing import Sealing
@@ -100,8 +101,8 @@ class RunStore(TemplateStore, ABC):
 
     def notes(self, template_id: int, *, namespace: str) -> list[Note]:
         """Return which runs noted a template and how they went, oldest first; none for one that no run noted."""
-        scope = Scope(namespace)
-        return self._connections.read(lambda db: note_rows.of_template(db, scope, template_id))
+        scope, number = Scope(namespace), whole(template_id, "template_id")
+        return self._connections.read(lambda db: note_rows.of_template(db, scope, number))
 
     def run_outcome(
         self,
@@ -156,7 +157,11 @@ class RunStore(TemplateStore, ABC):
         """
         scope = Scope(namespace)
         check_name(source, "source")
-        return self._connections.write(lambda db: verdicts.judge(db, scope, receipt_id, items, source))
+        said = {
+            whole(number, "an id"): None if verdict is None else real(verdict, f"the verdict on {number}")
+            for number, verdict in items.items()
+        }
+        return self._connections.write(lambda db: verdicts.judge(db, scope, receipt_id, said, source))
 
     def credit_of(self, template_id: int, *, namespace: str) -> list[Credited]:
         """Return what a template was recalled or written for and what that gave it, oldest first.

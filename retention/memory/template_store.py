@@ -20,6 +20,7 @@ from .encoding import Encoding, check_agrees, encoders
 from .episode_rows import find as find_episode
 from .forgetting import Forgotten, Trimmed
 from .gate import FeedbackGate
+from .numeric import whole
 from .progress import tracked
 from .recall import Hit, Question, Recall, repeats
 from .receipts import present, store_receipt
@@ -268,8 +269,8 @@ class TemplateStore(ABC):
         Raises:
             NotFoundError: if the namespace has no such template.
         """
-        scope = Scope(namespace)
-        return self._connections.read(lambda db: template_rows.find(db, scope, template_id))
+        scope, number = Scope(namespace), whole(template_id, "template_id")
+        return self._connections.read(lambda db: template_rows.find(db, scope, number))
 
     def templates(
         self,

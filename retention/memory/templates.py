@@ -10,6 +10,7 @@ from typing import Any, Literal, final
 import numpy as np
 from numpy.typing import NDArray
 
+from .numeric import real
 from .scope import TASK_LIMIT, check_name
 from .vectors import as_vectors
 
@@ -69,6 +70,8 @@ class TemplateDraft:
             check_name(self.task, "task", TASK_LIMIT)
         if not isinstance(self.content, str):
             raise TypeError(f"content must be a str, got {type(self.content).__name__}")
+        if self.ttl is not None:
+            object.__setattr__(self, "ttl", real(self.ttl, "ttl"))
         if self.ttl is not None and not (math.isfinite(self.ttl) and self.ttl > 0):
             raise ValueError(f"ttl must be a finite number of seconds above 0, got {self.ttl!r}")
 

@@ -34,6 +34,8 @@ WORDS = "words"
 SEAL = "seal"
 """Nor is this one: it is of the memory's own key, and what is taken in is sealed there."""
 
+_SQLITE = b"SQLite format 3\0"
+
 TABLES = (
     "episodes",
     "templates",
@@ -46,6 +48,9 @@ TABLES = (
     "settings",
     "rollbacks",
 )
+
+NUMERIC = ("INTEGER", "REAL")
+"""The types of columns that hold numbers alone."""
 
 _OF_NAMESPACE = {
     "outcomes": "episode_id IN (SELECT episode_id FROM episodes WHERE {where})",
@@ -78,8 +83,9 @@ def export(db: Database, path: Path, namespace: str | None, overwrite: bool) -> 
     Raises:
         MemoryWriteError: if the file is there already, or cannot be written.
     """
-    if path.exists() and not overwrite:
-        raise MemoryWriteError(f"{path}: is there already; name another file")
+    if path.exists():
+        _check_replaceable(path, overwrite)
+    path = path.resolve()  # a link stays one
     part = path.with_name(path.name + ".part")
     try:
         with _claimed(part) as file:
@@ -100,6 +106,21 @@ def export(db: Database, path: Path, namespace: str | None, overwrite: bool) -> 
             f"{path}: cannot be written ({error.strerror}); name a file in a folder with space"
         ) from error
     return Exported(templates=counts["templates"], episodes=counts["episodes"], rows=sum(counts.values()), bytes=size)
+
+
+def _check_replaceable(path: Path, overwrite: bool) -> None:
+    """Check that what is at a path may give way to an export.
+
+    Raises:
+        MemoryWriteError: it may not.
+    """
+    if not path.is_file():
+        raise MemoryWriteError(f"{path}: is no regular file, and an export is there as a whole or not at all")
+    if not overwrite:
+        raise MemoryWriteError(f"{path}: is there already; name another file")
+    with path.open("rb") as file:
+        if file.read(len(_SQLITE)) == _SQLITE:
+            raise MemoryWriteError(f"{path}: is a memory, or another SQLite database; name another file")
 
 
 def _claimed(part: Path) -> IO[str]:
@@ -152,6 +173,8 @@ def read_rows(path: Path) -> Generator[tuple[str, dict[str, Any]], None, None]:
         NewerFileError: if a newer holdfast wrote it.
         MemoryWriteError: if it cannot be read.
     """
+    if path.exists() and not path.is_file():
+        raise MemoryWriteError(f"{path}: is no regular file, and an import is read more than once; save it to a file")
     try:
         file = path.open(encoding="utf-8", errors="surrogateescape")
     except OSError as error:
@@ -176,6 +199,11 @@ def read_rows(path: Path) -> Generator[tuple[str, dict[str, Any]], None, None]:
             counts[table] += 1
             yield table, {name: _from_json(path, number, value) for name, value in row.items()}
     raise ForeignFileError(f"{path}: is not whole: it ends before it should; export it again")
+
+
+def columns_of(db: Database, table: str) -> dict[str, str]:
+    """Return the columns of a table with their declared types."""
+    return {row[1]: row[2] for row in db.conn.execute(f"PRAGMA table_info({table})")}
 
 
 def check_export(path: str | os.PathLike[str]) -> None:

@@ -9,6 +9,7 @@ from sqlite_utils import Database
 from .merge_key import of_content, of_transition
 from .sealing import TAMPERED, Seal, broken, key_id
 from .templates import TRANSITION
+from .transfer import NUMERIC, TABLES, columns_of
 
 # What must find nothing, and how to say it when it finds something.
 _LAWS = {
@@ -70,9 +71,20 @@ def faults_in(db: Database, seal: Seal | None = None) -> list[str]:
     for law, query in _LAWS.items():
         ids = [row[0] for row in db.conn.execute(query)]
         found += [_line(law, ids)] if ids else []
+    found += _other_than_numbers(db)
     changed = _changed_templates(db)
     found += [_line("templates whose content was changed", changed)] if changed else []
     return found + _broken_seals(db, seal)
+
+
+def _other_than_numbers(db: Database) -> list[str]:
+    found = []
+    for table in TABLES:
+        names = [name for name, kind in columns_of(db, table).items() if kind in NUMERIC]
+        wrong = " OR ".join(f"typeof({name}) NOT IN ('integer', 'real', 'null')" for name in names)
+        if names and (count := db.conn.execute(f"SELECT count(*) FROM {table} WHERE {wrong}").fetchone()[0]):
+            found.append(f"{count} rows of {table} that hold something else where a number belongs")
+    return found
 
 
 def _broken_seals(db: Database, seal: Seal | None) -> list[str]:

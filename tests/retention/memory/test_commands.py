@@ -207,6 +207,7 @@ def test_export_and_import(kept: Path) -> None:
     assert parsed(memory, "export", kept, out)["templates"] == 5
     assert CliRunner().invoke(memory, ["export", str(kept), str(out)], input="n\n").exit_code == 1
     assert parsed(memory, "export", kept, out, "--namespace", "alice", "--yes")["templates"] == 3
+    assert run(memory, "export", kept, "-").exit_code == 2
     done = parsed(memory, "import", other, out)
     assert (done["templates"], done["episodes"], done["known"]) == (3, 3, 0)
     assert parsed(memory, "import", other, out)["rows"] == 0

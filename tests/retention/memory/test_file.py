@@ -20,6 +20,7 @@ from retention import (
     EpisodeDraft,
     EpisodicMemory,
     ForeignFileError,
+    MemoryFileError,
     MemoryLockedError,
     MemoryWriteError,
     NewerFileError,
@@ -52,6 +53,22 @@ def kept(path: Path, draft: Draft, steps: Steps) -> Path:
     with EpisodicMemory.open(path) as memory:
         memory.commit_episode(draft(), steps(1, 2, 3))
     return path
+
+
+@posix
+def test_a_file_that_is_deleted_or_replaced_while_it_is_open_takes_nothing_more(
+    kept: Path, draft: Draft, steps: Steps
+) -> None:
+    other = kept.with_name("other.db")
+    with EpisodicMemory.open(other) as memory:
+        memory.commit_episode(draft(), steps(1))
+    for change in (kept.unlink, lambda: other.replace(kept)):
+        with EpisodicMemory.open(kept) as memory:
+            memory.commit_episode(draft(), steps(1))
+            change()
+            with pytest.raises(MemoryFileError, match="was deleted or replaced while it was in use"):
+                memory.commit_episode(draft(), steps(1))
+    assert count(kept) == 1
 
 
 def test_what_is_kept_is_there_next_time(kept: Path) -> None:

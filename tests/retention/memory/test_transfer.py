@@ -131,6 +131,35 @@ def test_a_file_is_there_as_a_whole_or_not_at_all(full: Path, monkeypatch: pytes
             memory.export(full.parent / "gone" / "out.jsonl")
 
 
+def test_an_export_replaces_no_memory_and_no_pipe_and_writes_through_links(full: Path) -> None:
+    other = full.with_name("other.db")
+    EpisodicMemory.open(other).close()
+    link, target = full.with_name("link.jsonl"), full.with_name("target.jsonl")
+    target.write_text("old")
+    link.symlink_to(target)
+    with EpisodicMemory.open(full) as memory:
+        for database in (full, other):
+            before = database.read_bytes()
+            with pytest.raises(MemoryWriteError, match="is a memory, or another SQLite database; name another file"):
+                memory.export(database, overwrite=True)
+            assert database.read_bytes() == before
+        memory.export(link, overwrite=True)
+        assert link.is_symlink() and target.read_text().startswith('{"format"')
+        for odd in (full.parent, _pipe(full)):
+            with pytest.raises(MemoryWriteError, match="is no regular file"):
+                memory.export(odd, overwrite=True)
+            with pytest.raises(MemoryWriteError, match="is no regular file"):
+                memory.import_file(odd)
+
+
+def _pipe(beside: Path) -> Path:
+    if not hasattr(os, "mkfifo"):
+        return beside.parent
+    pipe = beside.with_name("pipe")
+    os.mkfifo(pipe)
+    return pipe
+
+
 def test_two_cannot_write_one_file(full: Path) -> None:
     out = full.with_name("out.jsonl")
     with EpisodicMemory.open(full) as memory, transfer._claimed(out.with_name("out.jsonl.part")):
@@ -213,6 +242,10 @@ def no_namespace(lines: list[str]) -> list[str]:
     return [line.replace('"namespace": "alice"', '"namespace": ""') for line in lines]
 
 
+def no_number(lines: list[str]) -> list[str]:
+    return [line.replace('"count": 1', '"count": "many"') for line in lines]
+
+
 def dangling(lines: list[str]) -> list[str]:
     return [line.replace('"template_id": ', '"template_id": 7') for line in lines]
 
@@ -269,6 +302,7 @@ DAMAGES = (
     huge_number,
     a_list,
     no_namespace,
+    no_number,
     dangling,
 )
 

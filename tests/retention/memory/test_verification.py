@@ -34,6 +34,7 @@ def kept(path: Path, draft: Callable[..., EpisodeDraft], steps: Callable[..., Tr
         ("UPDATE templates SET next_key = x'01020304' WHERE id = 2", "transitions that lack a part: 2"),
         ("UPDATE templates SET key = zeroblob(16), next_key = zeroblob(16) WHERE id = 2", "of another width"),
         ("UPDATE templates SET count = 0 WHERE id = 1", "never seen: 1"),
+        ("UPDATE outcomes SET rating = x'0000803f' WHERE kind = 'feedback'", "1 rows of outcomes that hold something"),
         ("UPDATE templates SET rating_sum = 5 WHERE id = 1", "impossible ratings: 1"),
         ("UPDATE revision SET value = 1", "newer than the memory"),
         ("UPDATE templates SET action = 7 WHERE id = 1", "content was changed: 1"),
