@@ -15,6 +15,8 @@ from retention import EnvironmentFaultError
 from .policies.protocol import Offer, Policy, TakesOffers
 from .seeding import episode_rng, episode_seed
 
+_MOST_REWARD = 1e30  # a hundred times its sum is still a float32
+
 
 @dataclass(frozen=True, kw_only=True)
 class Played:
@@ -100,7 +102,7 @@ def finite_reward(reward: SupportsFloat, where: str) -> float:
     """Return a reward as a float.
 
     Raises:
-        EnvironmentFaultError: it is no finite number; the message says where.
+        EnvironmentFaultError: it is no finite number, or too great a one; the message says where.
     """
     try:
         earned = float(reward)
@@ -108,6 +110,8 @@ def finite_reward(reward: SupportsFloat, where: str) -> float:
         earned = math.nan
     if not math.isfinite(earned):
         raise EnvironmentFaultError(f"the reward is {reward} {where}")
+    if abs(earned) > _MOST_REWARD:
+        raise EnvironmentFaultError(f"the reward is {reward} {where}: up to {_MOST_REWARD:g} is served, so scale it")
     return earned
 
 

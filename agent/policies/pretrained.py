@@ -11,10 +11,10 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from retention import EnvironmentFaultError, Transitions, UnsupportedSpaceError
+from retention import Transitions, UnsupportedSpaceError
 
 from ..meta.checkpoint import load_checkpoint
-from ..meta.notebook import LARGEST, Identity, Notebook, as_transitions
+from ..meta.notebook import Identity, Notebook, as_transitions
 from ..meta.reader import Reader
 from ..meta.shelf import Shelf
 from ..meta.weights import Array
@@ -230,8 +230,6 @@ class PretrainedPolicy:
         return key
 
     def _note(self, now: _Lane, lane: int, action: int, reward: float) -> None:
-        if not -LARGEST <= reward <= LARGEST:
-            raise EnvironmentFaultError(f"the reward is {reward}: a note holds none beyond {LARGEST:.3g}")
         if now.borrowed:
             self._own(now, lane)
         now.visits.append(now.notebook.note(now.key, action, float(np.float32(reward)), self._episode + 1))

@@ -60,7 +60,9 @@ class KeySpace:
                 f"an observation has {key.size} numbers where its space declares {self.width}: {_shown(observation)}"
             )
         if not (math.isfinite(key.dot(key)) or np.isfinite(key).all()):  # squares of finite numbers may be infinite
-            raise EnvironmentFaultError(f"an observation holds NaN or infinity: {_shown(observation)}")
+            raise EnvironmentFaultError(
+                f"an observation holds NaN or infinity, or a number beyond 3.4e38: {_shown(observation)}"
+            )
         return key
 
 

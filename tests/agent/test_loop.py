@@ -177,6 +177,7 @@ FAULTS = {
     "nan": r"step 2 of episode 3: an observation holds NaN or infinity",
     "inf": r"step 2 of episode 3: an observation holds NaN or infinity",
     "shape": r"step 2 of episode 3: an observation has 3 numbers where its space declares 2",
+    "huge_reward": r"the reward is -1e\+31 at step 2 of episode 3: up to 1e\+30 is served, so scale it",
     "nan_reward": r"the reward is nan at step 2 of episode 3",
     "nothing_reward": r"reward.*None|None.*reward",
 }

@@ -206,8 +206,8 @@ class Faulty(gymnasium.Env[Any, Any]):
 
     Args:
         fault: ``raise``, ``reset`` (raises when reset for the third), ``nan`` or ``inf`` (in the observation),
-            ``nan_reset``, ``nan_reward``, ``shape``, ``nothing_reward``, ``interrupt`` (raises KeyboardInterrupt), or
-            ``none``.
+            ``nan_reset``, ``nan_reward``, ``huge_reward``, ``shape``, ``nothing_reward``, ``interrupt`` (raises
+            KeyboardInterrupt), or ``none``.
     """
 
     def __init__(self, fault: str = "raise") -> None:
@@ -235,7 +235,7 @@ class Faulty(gymnasium.Env[Any, Any]):
                 "inf": np.array([np.inf, 0.5], F32),
                 "shape": np.zeros(3, F32),
             }.get(self._fault, shown)
-            reward = {"nan_reward": np.nan, "nothing_reward": None}.get(self._fault, reward)
+            reward = {"nan_reward": np.nan, "huge_reward": -1e31, "nothing_reward": None}.get(self._fault, reward)
         return shown, reward, self._step == 2, False, {}
 
 
