@@ -15,6 +15,8 @@ from retention import EnvironmentFaultError
 from .policies.protocol import Offer, Policy, TakesOffers
 from .seeding import episode_rng, episode_seed
 
+FAULTS = (Exception, SystemExit)  # what an environment may raise and the run still says: an exit would end it unsaid
+
 
 @dataclass(frozen=True, kw_only=True)
 class Played:
@@ -61,7 +63,7 @@ def play(
         reset_seed = episode_seed(seed, number)
         try:
             observation, info = env.reset(seed=reset_seed)
-        except Exception as error:
+        except FAULTS as error:
             raise environment_fault("reset", number, 0, error) from error
         total, length, over = 0.0, 0, False
         try:
@@ -74,7 +76,7 @@ def play(
             action = policy.act()
             try:
                 observation, reward, terminated, truncated, info = env.step(action)
-            except Exception as error:
+            except FAULTS as error:
                 raise environment_fault("step", number, length + 1, error) from error
             length += 1
             earned = finite_reward(reward, f"at step {length} of episode {number}")
@@ -111,7 +113,7 @@ def finite_reward(reward: SupportsFloat, where: str) -> float:
     return earned
 
 
-def environment_fault(what: str, number: int, step: int, error: Exception) -> EnvironmentFaultError:
+def environment_fault(what: str, number: int, step: int, error: BaseException) -> EnvironmentFaultError:
     """Say in one line that an environment raised, and where."""
     said = " ".join(str(error).split())
     return EnvironmentFaultError(

@@ -414,10 +414,20 @@ def test_an_environment_that_cannot_be_made_is_one_line_whatever_it_raises(run: 
     assert line == "holdfast: cannot make FrozenLake-v1: KeyError: '9x9'"
 
 
+def test_a_module_that_exits_does_not_end_the_run_unsaid(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "module_that_exits.py").write_text("raise SystemExit(0)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    line = refusal(run("module_that_exits:X-v0", "--episodes", 2, "--json"))
+    assert line == "holdfast: cannot make module_that_exits:X-v0: SystemExit: 0"
+
+
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
         ("raise", "the environment's step raised in episode 3, step 2: RuntimeError: the motor is stuck"),
+        ("exit", "the environment's step raised in episode 3, step 2: SystemExit: 0"),
         ("reset", "the environment's reset raised in episode 3, step 0: RuntimeError: the motor is stuck"),
         ("nan", "step 2 of episode 3: an observation holds NaN or infinity"),
         ("shape", "step 2 of episode 3: an observation has 3 numbers where its space declares 2"),

@@ -205,9 +205,9 @@ class Faulty(gymnasium.Env[Any, Any]):
     """Two steps an episode, until something goes wrong in the second step of the third episode.
 
     Args:
-        fault: ``raise``, ``reset`` (raises when reset for the third), ``nan`` or ``inf`` (in the observation),
-            ``nan_reset``, ``nan_reward``, ``shape``, ``nothing_reward``, ``interrupt`` (raises KeyboardInterrupt), or
-            ``none``.
+        fault: ``raise``, ``exit`` (raises SystemExit), ``reset`` (raises when reset for the third), ``nan`` or ``inf``
+            (in the observation), ``nan_reset``, ``nan_reward``, ``shape``, ``nothing_reward``, ``interrupt`` (raises
+            KeyboardInterrupt), or ``none``.
     """
 
     def __init__(self, fault: str = "raise") -> None:
@@ -228,6 +228,8 @@ class Faulty(gymnasium.Env[Any, Any]):
         if (self._episode, self._step) == (3, 2):
             if self._fault == "raise":
                 raise RuntimeError("the motor\nis stuck")
+            if self._fault == "exit":
+                raise SystemExit(0)
             if self._fault == "interrupt":
                 raise KeyboardInterrupt
             shown = {
