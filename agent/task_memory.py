@@ -15,7 +15,7 @@ from .ratings import TaskRatings
 
 Reward = Literal["seen", "hidden"]
 
-_SETTINGS = "policy"  # the policy's settings beside the templates
+SETTINGS = "policy"  # the policy's settings beside the templates
 _REWARD = "reward"  # whether the task is learned from rewards or from ratings
 _DISCOUNT = 0.99  # for the ratings, where a policy has none
 
@@ -94,7 +94,7 @@ class TaskMemory:
             return result
         settings = self._policy.settings()
         if settings != self._settings:  # saved first: settings without their templates do no harm
-            self._memory.save_setting(_SETTINGS, settings, namespace=self._namespace, task=self.scope)
+            self._memory.save_setting(SETTINGS, settings, namespace=self._namespace, task=self.scope)
             self._settings = settings
         committed = self._memory.commit_episode(
             EpisodeDraft(
@@ -144,7 +144,7 @@ class TaskMemory:
         ids, values = self._policy.values()  # first: a policy may bring its settings up to date for it
         settings = self._policy.settings()
         if settings and settings != self._settings:
-            self._memory.save_setting(_SETTINGS, settings, namespace=self._namespace, task=self.scope)
+            self._memory.save_setting(SETTINGS, settings, namespace=self._namespace, task=self.scope)
             self._settings = settings
         self._memory.save_values(ids, values, namespace=self._namespace, task=self.scope, revision=self._revision)
 
@@ -156,7 +156,7 @@ class TaskMemory:
         )
         settings = None
         if not after:
-            settings = self._settings = self._memory.setting(_SETTINGS, namespace=self._namespace, task=self.scope)
+            settings = self._settings = self._memory.setting(SETTINGS, namespace=self._namespace, task=self.scope)
         if hidden:
             discount = self._policy.settings().get("discount") or _DISCOUNT
             transitions = self._ratings.credited(transitions, discount)

@@ -179,6 +179,41 @@ def test_frozen_leaves_the_file_as_it_is(run: Run, path: Path) -> None:
         assert beside.name == "memory.db-shm" or (beside.name, beside.stat().st_size) == ("memory.db-wal", 0)
 
 
+def test_frozen_with_nothing_to_act_on_says_what_the_memory_holds(run: Run, path: Path) -> None:
+    short = ["--env-arg", "cells=4"]
+    run(CORRIDOR, *short, "--episodes", 2, "--memory", path)
+    frozen = ["--episodes", 2, "--memory", path, "--frozen", "--json"]
+    forgotten, misspelt = run(CORRIDOR, *frozen), run(CORRIDOR, *short, *frozen, "--namespace", "defualt")
+    assert told(forgotten)["templates"] == told(misspelt)["templates"] == 0
+    assert forgotten.stderr == (
+        f"holdfast: {path} holds nothing of 'toy/Corridor-v0' in the namespace 'default', so nothing is recalled; "
+        "it has 'toy/Corridor-v0?{\"cells\":4}' there\n"
+    )
+    assert misspelt.stderr == (
+        f"holdfast: {path} has no namespace 'defualt', so nothing is recalled; it has 'default'\n"
+    )
+    assert run(CORRIDOR, *short, *frozen).stderr == ""
+
+
+def test_many_tasks_are_named_in_part(run: Run, path: Path) -> None:
+    for number in range(7):
+        run(CORRIDOR, "--task", f"t{number}", "--episodes", 1, "--memory", path)
+    said = run(CORRIDOR, "--episodes", 1, "--memory", path, "--frozen").stderr
+    assert said.endswith("it has 't0', 't1', 't2', 't3', 't4' and 2 more there\n")
+
+
+@pytest.mark.parametrize("policy", ["recall", "ppo"])
+def test_another_discount_than_the_one_learned_with_is_said(policy: str, run: Run, path: Path) -> None:
+    words = [CORRIDOR, "--policy", policy, "--episodes", 2, "--memory", path]
+    assert run(*words, "--discount", 0.5).stderr == ""
+    said = run(*words, "--frozen", "--json")
+    assert told(said)["frozen"]
+    assert said.stderr == (
+        "holdfast: 'toy/Corridor-v0' was learned with the discount 0.5, not 0.99: --discount 0.5 keeps it\n"
+    )
+    assert run(*words, "--frozen", "--discount", 0.5).stderr == ""
+
+
 def test_the_memory_may_be_named_by_the_environment(run: Run, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOLDFAST_MEMORY", str(path))
     assert told(run(CORRIDOR, "--episodes", 2, "--json"))["memory"] == str(path)
