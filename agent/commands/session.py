@@ -92,14 +92,14 @@ class Session:
         """Say what was reached, draw it, and close the memory."""
         seconds = time.perf_counter() - self._started
         try:
+            if as_json:
+                click.echo(json.dumps(self._object(seconds)))
+            elif self._results:
+                self._panel(seconds, plot)
             if plot is not None and self._results:
                 self._draw(plot)
         finally:
             self._agent.close()
-        if as_json:
-            click.echo(json.dumps(self._object(seconds)))
-        elif self._results:
-            self._panel(seconds, plot)
 
     @property
     def _history(self) -> History:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shlex
@@ -24,7 +25,7 @@ from click.testing import CliRunner, Result
 from toy_worlds import Told
 
 from agent.command import holdfast
-from agent.commands.plot import running_mean
+from agent.commands.plot import check_plot, running_mean
 from retention import EpisodicMemory, NotFoundError
 
 Rights = Callable[[Path], AbstractContextManager[None]]
@@ -365,6 +366,41 @@ def test_a_picture_that_cannot_be_drawn_is_refused_before_the_run(
     assert said in refusal(done)
     assert done.stdout == ""
     assert not path.exists()
+
+
+@posix
+def test_a_folder_where_no_picture_can_be_written_is_refused_before_the_run(
+    run: Run, as_someone_without_rights: Rights
+) -> None:
+    folder = Path(tempfile.mkdtemp())  # tmp_path lies in a folder that only its owner may enter
+    try:
+        folder.chmod(0o500)
+        with as_someone_without_rights(folder):
+            done = run(CORRIDOR, "--plot", folder / "returns.png", "--json")
+        assert refusal(done) == f"holdfast: --plot {folder / 'returns.png'} cannot be written: Permission denied"
+        assert done.stdout == ""
+    finally:
+        folder.chmod(0o700)
+        shutil.rmtree(folder)
+
+
+def test_to_look_whether_a_picture_can_be_written_leaves_what_is_there(tmp_path: Path) -> None:
+    (tmp_path / "old.png").write_text("old")
+    check_plot(str(tmp_path / "old.png"))
+    check_plot(str(tmp_path / "new.png"))
+    assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("old.png", "old")]
+
+
+def test_the_result_is_told_although_the_drawing_fails(
+    run: Run, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path, **how: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr("agent.commands.plot.draw_returns", fail)
+    done = run(CORRIDOR, "--episodes", 3, "--memory", path, "--plot", tmp_path / "returns.png", "--json")
+    assert "No space left on device" in refusal(done)
+    assert [each["episode_id"] for each in told(done, 1)["episodes"]] == [each.episode_id for each in kept(path)]
 
 
 def test_a_missing_part_is_one_line_with_the_command_that_brings_it(
