@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
+
+from .env_arguments import check_flags, parsed
 
 if TYPE_CHECKING:
     from ..history import EpisodeResult
@@ -103,7 +105,7 @@ def run(
         raise click.UsageError(f"--model is for the policy chat, not for {policy}: give --policy chat too")
     if frozen and path is None:
         raise click.UsageError("--frozen acts on what a memory holds: name its file with --memory")
-    arguments = dict(_argument(each) for each in env_args)
+    arguments = parsed(env_args)
     if plot is not None:
         from .plot import check_plot
 
@@ -118,6 +120,7 @@ def run(
 
     torch.set_num_threads(1)  # the tensors are small, and sums of one thread are the same on every machine's count
     with make_env(env_id, arguments, max_episode_steps=max_episode_steps) as env:
+        check_flags(env, arguments)
         session = Session(
             env=env if policy == "chat" else by_number(env),
             env_id=env_id,
@@ -148,23 +151,3 @@ def _ask(result: EpisodeResult) -> float | None:
         if answer in answers:
             return answers[answer]
         click.echo(f"{answer!r} is none of u, d and Enter", err=True)
-
-
-def _argument(text: str) -> tuple[str, Any]:
-    """Split ``key=value``; the value is a Python or JSON literal, else a string.
-
-    Raises:
-        click.BadParameter: there is no ``=``, or no key before it.
-    """
-    import ast
-    import json
-
-    name, equals, value = text.partition("=")
-    if not equals or not name.isidentifier():
-        raise click.BadParameter(f"{text!r} is not KEY=VALUE", param_hint="--env-arg")
-    for parse in (json.loads, ast.literal_eval):
-        try:
-            return name, parse(value)
-        except (ValueError, SyntaxError):
-            continue
-    return name, value

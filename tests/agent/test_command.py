@@ -250,7 +250,7 @@ def test_a_reader_that_leaves_is_no_error(name: str, planted: dict[str, str]) ->
 
 @pytest.mark.skipif(os.name != "posix", reason="streams are closed by a shell")
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
-@pytest.mark.parametrize("words", ["late-line", "run FrozenLake-v1 --episodes 12 --ask --memory {}"])
+@pytest.mark.parametrize("words", ["late-line", "run FrozenLake-v1 --episodes 12 --memory {}"])
 def test_a_closed_standard_stream_is_no_error(words: str, closed: str, tmp_path: Path, planted: dict[str, str]) -> None:
     path = tmp_path / "memory.db"
     line = shlex.join([sys.executable, "-m", "agent", *words.format(path).split()])

@@ -19,6 +19,7 @@ from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
@@ -280,6 +281,30 @@ def test_what_is_no_argument_is_wrong_usage(text: str, run: Run) -> None:
     assert done.exit_code == 2
     assert done.stdout == ""
     assert f"{text!r} is not KEY=VALUE" in done.stderr
+
+
+@pytest.mark.parametrize("value", ["no", "FALSE", "off", "2", "null", "[]"])
+def test_a_text_is_not_taken_for_true_or_false(value: str, run: Run, path: Path) -> None:
+    done = run("FrozenLake-v1", "--env-arg", f"is_slippery={value}", "--memory", path)
+    assert done.exit_code == 2
+    assert "is_slippery must be true or false, got" in done.stderr
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("value", ["true", "False", "0", "1"])
+def test_true_and_false_are_taken(value: str, run: Run) -> None:
+    assert told(run("FrozenLake-v1", "--env-arg", f"is_slippery={value}", "--episodes", 1, "--json"))["episodes"]
+
+
+def test_an_argument_that_is_registered_as_a_flag_is_one(run: Run) -> None:
+    gymnasium.register("toy/Flagged-v0", entry_point=Told, kwargs={"a": True})
+    assert run("toy/Flagged-v0", "--env-arg", "a=no").exit_code == 2
+
+
+def test_an_argument_given_twice_is_wrong_usage(run: Run) -> None:
+    done = run(CORRIDOR, "--env-arg", "cells=4", "--env-arg", "cells=5")
+    assert done.exit_code == 2
+    assert "cells is given twice" in done.stderr
 
 
 @pytest.mark.parametrize(
