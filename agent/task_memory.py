@@ -73,9 +73,10 @@ class TaskMemory:
         if noted == "hidden" and self._frozen:
             return "hidden"
         if noted not in (None, wanted) and not self._frozen:
+            how = "with" if noted == "hidden" else "without"
             raise HoldfastError(
-                f"the memory learned {self.scope!r} with reward={noted!r}, not {wanted!r}: open the agent so, or give "
-                "it another namespace or task name"
+                f"the memory learned {self.scope!r} with reward={noted!r}, not {wanted!r}: open the agent so (run it "
+                f"{how} --hide-reward), or give it another namespace or task name"
             )
         return "seen" if self._frozen else wanted
 

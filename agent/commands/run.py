@@ -101,6 +101,8 @@ def run(
         raise click.UsageError("--ask writes ratings and --frozen writes nothing: choose one")
     if discount is not None and policy.startswith("retention:"):
         raise click.UsageError(f"--discount is not for {policy}: what the future is worth was decided in training")
+    if hide_reward and policy == "ppo":
+        raise click.UsageError("--hide-reward is not for ppo: it learns from rewards alone")
     if model is not None and policy != "chat":
         raise click.UsageError(f"--model is for the policy chat, not for {policy}: give --policy chat too")
     if frozen and path is None:

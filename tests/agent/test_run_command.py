@@ -244,6 +244,21 @@ def test_a_step_limit(run: Run) -> None:
     assert [each["length"] for each in said["episodes"]] == [3] * 4
 
 
+@pytest.mark.parametrize(
+    ("first", "then", "said"),
+    [
+        (["--hide-reward"], [], "(run it with --hide-reward)"),
+        ([], ["--hide-reward"], "(run it without --hide-reward)"),
+    ],
+)
+def test_a_task_that_was_learned_the_other_way_names_the_option(
+    first: list[str], then: list[str], said: str, run: Run, path: Path
+) -> None:
+    words = [CORRIDOR, "--episodes", 1, "--memory", path]
+    assert run(*words, *first).exit_code == 0
+    assert said in refusal(run(*words, *then))
+
+
 # -- arguments
 
 
@@ -317,6 +332,7 @@ def test_an_argument_given_twice_is_wrong_usage(run: Run) -> None:
         ["--gate", "failures"],
         ["--ask", "--frozen"],
         ["--frozen"],
+        ["--policy", "ppo", "--hide-reward"],
         ["--unknown"],
     ],
 )
