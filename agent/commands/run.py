@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
 
 import click
@@ -121,7 +122,11 @@ def run(
     from .session import Session
 
     torch.set_num_threads(1)  # the tensors are small, and sums of one thread are the same on every machine's count
-    with make_env(env_id, arguments, max_episode_steps=max_episode_steps) as env:
+    stdout = sys.stdout  # under --json one object is all that goes there: what environments print goes to stderr
+    with (
+        redirect_stdout(sys.stderr if as_json else stdout),
+        make_env(env_id, arguments, max_episode_steps=max_episode_steps) as env,
+    ):
         check_flags(env, arguments)
         session = Session(
             env=env if policy == "chat" else by_number(env),
@@ -138,7 +143,8 @@ def run(
         try:
             session.run(episodes, display="none" if display == "auto" and ask else display, rate=_ask if ask else None)
         finally:
-            session.report(as_json=as_json, plot=plot)
+            with redirect_stdout(stdout):
+                session.report(as_json=as_json, plot=plot)
 
 
 def _ask(result: EpisodeResult) -> float | None:

@@ -117,6 +117,13 @@ def test_frozen_the_object_has_the_same_keys(run: Run, path: Path) -> None:
     ]
 
 
+def test_what_an_environment_prints_does_not_spoil_the_object(run: Run) -> None:
+    done = run("toy/Chatty-v0", "--episodes", 2, "--json")
+    assert len(told(done)["episodes"]) == 2
+    assert done.stderr.split() == ["made", "step", "step", "closed"]
+    assert "step" in run("toy/Chatty-v0", "--episodes", 2).stdout.split()
+
+
 def test_the_panel_says_what_was_reached_and_the_commands_that_follow_work(run: Run, path: Path) -> None:
     done = run(
         CORRIDOR, "--env-arg", "cells=4", "--env-arg", "limit=9", "--max-episode-steps", 8, "--namespace", "al ice",

@@ -251,6 +251,21 @@ class Told(Arms):
         self.made_with.append(arguments)
 
 
+class Chatty(Arms):
+    """Prints what it does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        print("made")
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        print("step")
+        return super().step(action)
+
+    def close(self) -> None:
+        print("closed")
+
+
 class Wordy(gymnasium.Env[Any, Any]):
     """Observes a sequence of words, which no policy here can read."""
 
@@ -307,7 +322,7 @@ class Errands(gymnasium.Env[str, Any]):
         return (self._left or [errand])[0], float(said == RIGHT[errand]), not self._left, False, self._info()
 
 
-for _made in (Signs, Arms, Corridor, Line, Counter, Told, Wordy, Steered, Errands):
+for _made in (Signs, Arms, Corridor, Line, Counter, Told, Chatty, Wordy, Steered, Errands):
     gymnasium.register(f"toy/{_made.__name__}-v0", entry_point=_made)
 # Its faults are meant to reach the agent, not gymnasium's own checker.
 gymnasium.register("toy/Faulty-v0", entry_point=Faulty, disable_env_checker=True)
