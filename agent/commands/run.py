@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
 
 import click
 
+from .checks import check_memory
 from .env_arguments import check_flags, parsed
 
 if TYPE_CHECKING:
@@ -96,14 +98,15 @@ def run(
       holdfast run my_module:MyTextEnv-v0 --policy chat --model local --episodes 5 --memory text.db
       holdfast run my_module:MyEnv-v0 --seed 1 --json
     """
-    if not namespace:
-        raise click.UsageError("--namespace must not be empty: it says whose memory it is")
+    check_memory(path, namespace)
     if ask and frozen:
         raise click.UsageError("--ask writes ratings and --frozen writes nothing: choose one")
     if discount is not None and policy.startswith("retention:"):
         raise click.UsageError(f"--discount is not for {policy}: what the future is worth was decided in training")
     if hide_reward and policy == "ppo":
         raise click.UsageError("--hide-reward is not for ppo: it learns from rewards alone")
+    if discount is not None and math.isnan(discount):
+        raise click.UsageError("--discount must lie between 0 and 1, got nan")
     if model is not None and policy != "chat":
         raise click.UsageError(f"--model is for the policy chat, not for {policy}: give --policy chat too")
     if frozen and path is None:

@@ -340,6 +340,11 @@ def test_an_argument_given_twice_is_wrong_usage(run: Run) -> None:
         ["--ask", "--frozen"],
         ["--frozen"],
         ["--policy", "ppo", "--hide-reward"],
+        ["--memory", ""],
+        ["--memory", ":memory:"],
+        ["--discount", "nan"],
+        ["--namespace", ""],
+        ["--namespace", "n" * 201],
         ["--unknown"],
     ],
 )
