@@ -555,6 +555,7 @@ def test_a_module_that_exits_does_not_end_the_run_unsaid(
         ("reset", "the environment's reset raised in episode 3, step 0: RuntimeError: the motor is stuck"),
         ("nan", "step 2 of episode 3: an observation holds NaN or infinity"),
         ("shape", "step 2 of episode 3: an observation has 3 numbers where its space declares 2"),
+        ("nothing_info", "step 2 of episode 3: the environment returned the info None, which is no dict"),
         ("nan_reward", "the reward is nan at step 2 of episode 3"),
     ],
 )

@@ -206,8 +206,8 @@ class Faulty(gymnasium.Env[Any, Any]):
 
     Args:
         fault: ``raise``, ``exit`` (raises SystemExit), ``reset`` (raises when reset for the third), ``nan`` or ``inf``
-            (in the observation), ``nan_reset``, ``nan_reward``, ``shape``, ``nothing_reward``, ``interrupt`` (raises
-            KeyboardInterrupt), or ``none``.
+            (in the observation), ``nan_reset``, ``nan_reward``, ``shape``, ``nothing_reward``,
+            ``nothing_info``, ``interrupt`` (raises KeyboardInterrupt), or ``none``.
     """
 
     def __init__(self, fault: str = "raise") -> None:
@@ -222,9 +222,9 @@ class Faulty(gymnasium.Env[Any, Any]):
         lost = self._fault == "nan_reset" and self._episode == 3
         return np.full(2, np.nan if lost else 0.0, F32), {}
 
-    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, Any]:
         self._step += 1
-        shown, reward = np.full(2, 0.5 * self._step, F32), 1.0
+        shown, reward, info = np.full(2, 0.5 * self._step, F32), 1.0, {}
         if (self._episode, self._step) == (3, 2):
             if self._fault == "raise":
                 raise RuntimeError("the motor\nis stuck")
@@ -238,7 +238,8 @@ class Faulty(gymnasium.Env[Any, Any]):
                 "shape": np.zeros(3, F32),
             }.get(self._fault, shown)
             reward = {"nan_reward": np.nan, "nothing_reward": None}.get(self._fault, reward)
-        return shown, reward, self._step == 2, False, {}
+            info = None if self._fault == "nothing_info" else info
+        return shown, reward, self._step == 2, False, info
 
 
 class Told(Arms):
