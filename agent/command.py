@@ -9,6 +9,7 @@ Exit codes: 0 done; 1 an error, said in one line on stderr; 2 wrong usage; 130 i
 
 from __future__ import annotations
 
+import os
 import sys
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
@@ -169,8 +170,16 @@ def holdfast(debug: bool) -> None:
     """
 
 
+def _open_closed_streams() -> None:
+    """Put the null device where the caller closed a standard stream, as in ``2>&-``: writing there is no error."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - open until the process ends
+
+
 def main() -> None:
     """Run the ``holdfast`` command with the arguments of this process, and exit."""
+    _open_closed_streams()
     if stranger := find_stranger():
         click.echo(f"holdfast: {stranger}", err=True)
         sys.exit(1)

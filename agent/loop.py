@@ -15,6 +15,7 @@ from retention import EnvironmentFaultError
 from .policies.protocol import Offer, Policy, TakesOffers
 from .seeding import episode_rng, episode_seed
 
+FAULTS = (Exception, SystemExit)  # what an environment may raise and the run still says: an exit would end it unsaid
 _MOST_REWARD = 1e30  # a hundred times its sum is still a float32
 
 
@@ -63,9 +64,9 @@ def play(
         reset_seed = episode_seed(seed, number)
         try:
             observation, info = env.reset(seed=reset_seed)
-        except Exception as error:
+        except FAULTS as error:
             raise environment_fault("reset", number, 0, error) from error
-        total, length, over = 0.0, 0, False
+        total, length, over, success = 0.0, 0, False, None
         try:
             policy.start_episode(observation, episode_rng(seed, number))
             if offer is not None:
@@ -76,7 +77,7 @@ def play(
             action = policy.act()
             try:
                 observation, reward, terminated, truncated, info = env.step(action)
-            except Exception as error:
+            except FAULTS as error:
                 raise environment_fault("step", number, length + 1, error) from error
             length += 1
             earned = finite_reward(reward, f"at step {length} of episode {number}")
@@ -84,7 +85,9 @@ def play(
             over = terminated or truncated
             try:
                 policy.observe(0.0 if hidden else earned, observation, bool(terminated), bool(truncated))
-                if offer is not None and not over:
+                if over:
+                    success = success_in(info)
+                elif offer is not None:
                     offer(offered(info))
             except EnvironmentFaultError as error:
                 raise EnvironmentFaultError(f"step {length} of episode {number}: {error}") from error
@@ -93,7 +96,7 @@ def play(
             seed=reset_seed,
             return_=total,
             length=length,
-            success=success_in(info),
+            success=success,
             seconds=time.perf_counter() - started,
         )
 
@@ -115,7 +118,7 @@ def finite_reward(reward: SupportsFloat, where: str) -> float:
     return earned
 
 
-def environment_fault(what: str, number: int, step: int, error: Exception) -> EnvironmentFaultError:
+def environment_fault(what: str, number: int, step: int, error: BaseException) -> EnvironmentFaultError:
     """Say in one line that an environment raised, and where."""
     said = " ".join(str(error).split())
     return EnvironmentFaultError(
@@ -124,7 +127,12 @@ def environment_fault(what: str, number: int, step: int, error: Exception) -> En
 
 
 def success_in(info: Mapping[str, Any]) -> bool | None:
-    """Return what an environment says of success in its last info, ``is_success`` or ``success``; None if nothing."""
+    """Return what an environment says of success in its last info, ``is_success`` or ``success``; None if nothing.
+
+    Raises:
+        EnvironmentFaultError: the info is no mapping.
+    """
+    info = _mapping(info)
     said = info.get("is_success", info.get("success"))
     return None if said is None else bool(said)
 
@@ -133,8 +141,10 @@ def offered(info: Mapping[str, Any]) -> Offer:
     """Return what an environment says in ``info`` of the action to come; nothing of how it went.
 
     Raises:
-        EnvironmentFaultError: the candidates are no list of actions, or there is none; the situation is no text.
+        EnvironmentFaultError: the candidates are no list of actions, or there is none; the situation is no text; or
+            the info is no mapping.
     """
+    info = _mapping(info)
     candidates, situation = info.get("candidates"), info.get("situation")
     if candidates is not None and (isinstance(candidates, (str, bytes)) or not hasattr(candidates, "__len__")):
         raise EnvironmentFaultError(f'info["candidates"] must be a list of actions, got {candidates!r}')
@@ -143,3 +153,9 @@ def offered(info: Mapping[str, Any]) -> Offer:
     if situation is not None and not isinstance(situation, str):
         raise EnvironmentFaultError(f'info["situation"] must be a text, got {situation!r}')
     return Offer(candidates=None if candidates is None else tuple(candidates), situation=situation)
+
+
+def _mapping(info: object) -> Mapping[str, Any]:
+    if not isinstance(info, Mapping):
+        raise EnvironmentFaultError(f"the environment returned the info {info!r}, which is no dict")
+    return info

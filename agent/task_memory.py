@@ -15,7 +15,7 @@ from .ratings import TaskRatings
 
 Reward = Literal["seen", "hidden"]
 
-_SETTINGS = "policy"  # the policy's settings beside the templates
+SETTINGS = "policy"  # the policy's settings beside the templates
 _REWARD = "reward"  # whether the task is learned from rewards or from ratings
 _DISCOUNT = 0.99  # for the ratings, where a policy has none
 
@@ -73,9 +73,10 @@ class TaskMemory:
         if noted == "hidden" and self._frozen:
             return "hidden"
         if noted not in (None, wanted) and not self._frozen:
+            how = "with" if noted == "hidden" else "without"
             raise HoldfastError(
-                f"the memory learned {self.scope!r} with reward={noted!r}, not {wanted!r}: open the agent so, or give "
-                "it another namespace or task name"
+                f"the memory learned {self.scope!r} with reward={noted!r}, not {wanted!r}: open the agent so (run it "
+                f"{how} --hide-reward), or give it another namespace or task name"
             )
         return "seen" if self._frozen else wanted
 
@@ -94,7 +95,7 @@ class TaskMemory:
             return result
         settings = self._policy.settings()
         if settings != self._settings:  # saved first: settings without their templates do no harm
-            self._memory.save_setting(_SETTINGS, settings, namespace=self._namespace, task=self.scope)
+            self._memory.save_setting(SETTINGS, settings, namespace=self._namespace, task=self.scope)
             self._settings = settings
         committed = self._memory.commit_episode(
             EpisodeDraft(
@@ -144,7 +145,7 @@ class TaskMemory:
         ids, values = self._policy.values()  # first: a policy may bring its settings up to date for it
         settings = self._policy.settings()
         if settings and settings != self._settings:
-            self._memory.save_setting(_SETTINGS, settings, namespace=self._namespace, task=self.scope)
+            self._memory.save_setting(SETTINGS, settings, namespace=self._namespace, task=self.scope)
             self._settings = settings
         self._memory.save_values(ids, values, namespace=self._namespace, task=self.scope, revision=self._revision)
 
@@ -156,7 +157,7 @@ class TaskMemory:
         )
         settings = None
         if not after:
-            settings = self._settings = self._memory.setting(_SETTINGS, namespace=self._namespace, task=self.scope)
+            settings = self._settings = self._memory.setting(SETTINGS, namespace=self._namespace, task=self.scope)
         if hidden:
             discount = self._policy.settings().get("discount") or _DISCOUNT
             transitions = self._ratings.credited(transitions, discount)

@@ -13,6 +13,7 @@ from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv, VectorEnv
 
 from retention import EnvironmentFaultError
 
+from .loop import FAULTS
 from .policies.protocol import Task
 
 AnyEnv = gymnasium.Env[Any, Any] | VectorEnv[Any, Any, Any]
@@ -34,8 +35,8 @@ def make_env(
     Raises:
         EnvironmentFaultError: there is no such environment (the nearest names are given), or it cannot be made.
     """
-    _load_plugin(env_id)
     try:
+        _load_plugin(env_id)
         return gymnasium.make(env_id, max_episode_steps=max_episode_steps, **(arguments or {}))
     except gymnasium.error.UnregisteredEnv as error:
         raise EnvironmentFaultError(f"no environment named {env_id!r}. {_nearest(env_id)}") from error
@@ -45,7 +46,7 @@ def make_env(
         if colon and cause.name in (None, module, module.partition(".")[0]):
             raise EnvironmentFaultError(f"no module named {module!r} that could register {env_id!r}") from error
         raise EnvironmentFaultError(f"{env_id} needs a package that is not installed: {_one_line(cause)}") from error
-    except Exception as error:  # whatever an environment raises while it is made is its own fault
+    except FAULTS as error:  # whatever an environment raises while it is made is its own fault
         raise EnvironmentFaultError(f"cannot make {env_id}: {type(error).__name__}: {_one_line(error)}") from error
 
 

@@ -11,7 +11,7 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import concatenate, create_empty_array, iterate
 
-from .loop import Played, environment_fault, finite_reward, success_in
+from .loop import FAULTS, Played, environment_fault, finite_reward, success_in
 from .policies.protocol import ActsOnLanes, Policy
 from .seeding import episode_rng, episode_seed
 
@@ -41,7 +41,7 @@ def play_vector(
         raise ValueError("the vector environment has autoreset disabled; make it with NEXT_STEP or SAME_STEP")
     try:
         batch, _ = env.reset(seed=episode_seed(seed, first))
-    except Exception as error:
+    except FAULTS as error:
         raise environment_fault("reset", first, 0, error) from error
     lanes, split = range(env.num_envs), _splitter(env)
     total, length = [0.0] * env.num_envs, [0] * env.num_envs
@@ -59,7 +59,7 @@ def play_vector(
             actions[lane] = action
         try:
             batch, rewards, terminations, truncations, infos = env.step(_joined(env, actions))
-        except Exception as error:
+        except FAULTS as error:
             raise environment_fault("step", number, max(length) + 1, error) from error
         every = zip(lanes, split(batch), rewards.tolist(), terminations.tolist(), truncations.tolist(), strict=True)
         for lane, observation, reward, terminated, truncated in every:

@@ -67,9 +67,10 @@ class LocalChat(BaseChatModel):
         tokens: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
         limit = self.local.model.config.max_position_embeddings
         if len(tokens) >= limit:
+            alone = sum(row["role"] != "system" for row in rows) <= 1
+            what, remedy = ("text", "shorten it") if alone else ("conversation", "leave out earlier messages")
             raise HoldfastError(
-                f"the conversation has {len(tokens)} tokens, and {self.local.name} reads fewer than {limit}: leave out "
-                "earlier messages"
+                f"the {what} has {len(tokens)} tokens, and {self.local.name} reads fewer than {limit}: {remedy}"
             )
         return tokens
 

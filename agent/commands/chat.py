@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from .checks import check_memory
+
 if TYPE_CHECKING:
     from ..chat.chat_output import ChatOutput
 
@@ -67,8 +69,7 @@ def chat(
       holdfast chat --model local --memory chat.db
       echo "What is the locker code of Ann?" | holdfast chat --memory chat.db --json
     """
-    if not namespace:
-        raise click.UsageError("--namespace must not be empty: it says whose memory it is")
+    check_memory(path, namespace)
     from retention import EpisodicMemory
 
     with EpisodicMemory.open(path) as memory:  # first: a file that cannot be used is told before the model is loaded

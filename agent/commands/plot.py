@@ -30,7 +30,7 @@ def check_plot(path: str) -> None:
 
     Raises:
         MissingExtraError: matplotlib is not installed.
-        HoldfastError: the folder does not exist, or the format is unknown.
+        HoldfastError: the folder does not exist, the format is unknown, or the file cannot be written.
     """
     if find_spec("matplotlib") is None:
         raise MissingExtraError("--plot", "plot")
@@ -39,6 +39,13 @@ def check_plot(path: str) -> None:
         raise HoldfastError(f"--plot {path} must end in one of {', '.join(_SUFFIXES)}")
     if not target.absolute().parent.is_dir():
         raise HoldfastError(f"--plot {path}: there is no folder {target.absolute().parent}")
+    try:
+        new = not target.exists()
+        target.open("ab").close()
+        if new:
+            target.unlink()
+    except OSError as error:
+        raise HoldfastError(f"--plot {path} cannot be written: {error.strerror}") from error
 
 
 def running_mean(returns: NDArray[np.float64]) -> NDArray[np.float64]:

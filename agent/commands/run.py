@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import sys
-from typing import TYPE_CHECKING, Any
+from contextlib import redirect_stdout
+from typing import TYPE_CHECKING
 
 import click
+
+from .checks import check_memory
+from .env_arguments import check_flags, parsed
 
 if TYPE_CHECKING:
     from ..history import EpisodeResult
@@ -93,17 +98,20 @@ def run(
       holdfast run my_module:MyTextEnv-v0 --policy chat --model local --episodes 5 --memory text.db
       holdfast run my_module:MyEnv-v0 --seed 1 --json
     """
-    if not namespace:
-        raise click.UsageError("--namespace must not be empty: it says whose memory it is")
+    check_memory(path, namespace)
     if ask and frozen:
         raise click.UsageError("--ask writes ratings and --frozen writes nothing: choose one")
     if discount is not None and policy.startswith("retention:"):
         raise click.UsageError(f"--discount is not for {policy}: what the future is worth was decided in training")
+    if hide_reward and policy == "ppo":
+        raise click.UsageError("--hide-reward is not for ppo: it learns from rewards alone")
+    if discount is not None and math.isnan(discount):
+        raise click.UsageError("--discount must lie between 0 and 1, got nan")
     if model is not None and policy != "chat":
         raise click.UsageError(f"--model is for the policy chat, not for {policy}: give --policy chat too")
     if frozen and path is None:
         raise click.UsageError("--frozen acts on what a memory holds: name its file with --memory")
-    arguments = dict(_argument(each) for each in env_args)
+    arguments = parsed(env_args)
     if plot is not None:
         from .plot import check_plot
 
@@ -117,7 +125,12 @@ def run(
     from .session import Session
 
     torch.set_num_threads(1)  # the tensors are small, and sums of one thread are the same on every machine's count
-    with make_env(env_id, arguments, max_episode_steps=max_episode_steps) as env:
+    stdout = sys.stdout  # under --json one object is all that goes there: what environments print goes to stderr
+    with (
+        redirect_stdout(sys.stderr if as_json else stdout),
+        make_env(env_id, arguments, max_episode_steps=max_episode_steps) as env,
+    ):
+        check_flags(env, arguments)
         session = Session(
             env=env if policy == "chat" else by_number(env),
             env_id=env_id,
@@ -133,7 +146,8 @@ def run(
         try:
             session.run(episodes, display="none" if display == "auto" and ask else display, rate=_ask if ask else None)
         finally:
-            session.report(as_json=as_json, plot=plot)
+            with redirect_stdout(stdout):
+                session.report(as_json=as_json, plot=plot)
 
 
 def _ask(result: EpisodeResult) -> float | None:
@@ -148,23 +162,3 @@ def _ask(result: EpisodeResult) -> float | None:
         if answer in answers:
             return answers[answer]
         click.echo(f"{answer!r} is none of u, d and Enter", err=True)
-
-
-def _argument(text: str) -> tuple[str, Any]:
-    """Split ``key=value``; the value is a Python or JSON literal, else a string.
-
-    Raises:
-        click.BadParameter: there is no ``=``, or no key before it.
-    """
-    import ast
-    import json
-
-    name, equals, value = text.partition("=")
-    if not equals or not name.isidentifier():
-        raise click.BadParameter(f"{text!r} is not KEY=VALUE", param_hint="--env-arg")
-    for parse in (json.loads, ast.literal_eval):
-        try:
-            return name, parse(value)
-        except (ValueError, SyntaxError):
-            continue
-    return name, value

@@ -24,6 +24,7 @@ from ..history import EpisodeResult, History
 from ..policies.named import DEFAULT
 from ..policies.protocol import Policy
 from .live import progress_line
+from .notices import notices
 
 _LAST = 20  # episodes in the score at the end
 
@@ -69,6 +70,11 @@ class Session:
             display: ``auto``, ``plain`` or ``none``.
             rate: asked for a rating of each episode; None for no asking.
         """
+        scope = self._agent.bind(self._env, task=self._task)
+        self._templates = self._agent.template_count
+        agent = self._agent
+        for notice in notices(agent.memory, agent.policy, namespace=agent.namespace, task=scope, frozen=agent.frozen):
+            click.echo(f"holdfast: {notice}", err=True)
         with progress_line(episodes, display) as advance:
 
             def finished(result: EpisodeResult) -> None:
@@ -80,22 +86,20 @@ class Session:
                     told = self._agent.feedback(result.episode_id, rating=rating)
                     self._results[-1] = replace(result, gate=told.gate.signed)
 
-            self._agent.bind(self._env, task=self._task)
-            self._templates = self._agent.template_count
             self._agent.run(self._env, episodes=episodes, task=self._task, on_episode=finished)
 
     def report(self, *, as_json: bool, plot: str | None) -> None:
         """Say what was reached, draw it, and close the memory."""
         seconds = time.perf_counter() - self._started
         try:
+            if as_json:
+                click.echo(json.dumps(self._object(seconds)))
+            elif self._results:
+                self._panel(seconds, plot)
             if plot is not None and self._results:
                 self._draw(plot)
         finally:
             self._agent.close()
-        if as_json:
-            click.echo(json.dumps(self._object(seconds)))
-        elif self._results:
-            self._panel(seconds, plot)
 
     @property
     def _history(self) -> History:

@@ -74,7 +74,8 @@ def key_space(space: spaces.Space[Any], encoder: MakeEncoder | None = None) -> K
         encoder: makes the encoder of a Box of more than 256 numbers; :class:`RandomProjection` by default.
 
     Raises:
-        UnsupportedSpaceError: a part of the space is none of the supported kinds; the message names it.
+        UnsupportedSpaceError: a part of the space is none of the supported kinds; the message names it. Or nothing is
+            observed.
     """
     exact = not _has_real_part(space)
     names: list[str] = []
@@ -85,6 +86,8 @@ def key_space(space: spaces.Space[Any], encoder: MakeEncoder | None = None) -> K
         return made
 
     width, flatten = _part(space, one_hot=not exact, encoded=encoded)
+    if not width:
+        raise UnsupportedSpaceError(f"an observation of {space} is empty, so no place can be known again by it")
     return KeySpace(width=width, exact=exact, encoder="; ".join(names) or None, flatten=flatten)
 
 

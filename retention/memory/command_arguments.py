@@ -10,7 +10,33 @@ import click
 if TYPE_CHECKING:
     from .store import EpisodicMemory
 
-in_file = click.argument("file", type=click.Path())
+
+def as_file(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """Return the name of a memory's file, which no other text than a name can be.
+
+    Raises:
+        click.BadParameter: there is none.
+    """
+    if value in ("", ":memory:"):
+        raise click.BadParameter(f"a file must be named, got {value!r}")
+    return value
+
+
+def as_name(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Return a name that the memory can keep.
+
+    Raises:
+        click.BadParameter: it is empty or too long.
+    """
+    from .scope import check_name
+
+    try:
+        return None if value is None else check_name(value, "it")
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+in_file = click.argument("file", type=click.Path(), callback=as_file)
 of_namespace = click.option("--namespace", help="Only this namespace; without it, all of them.")
 with_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 with_encoder = click.option(

@@ -8,7 +8,7 @@ import click
 
 from .audit_command import audit
 from .changing_commands import compact, export, forget, import_, reembed, seal
-from .command_arguments import holder, in_file, is_receipt, is_run, of_namespace, with_json
+from .command_arguments import as_name, holder, in_file, is_receipt, is_run, of_namespace, with_json
 from .looking_commands import list_, search, show, stats, verify
 
 
@@ -31,8 +31,14 @@ for _command in (list_, show, search, stats, verify, audit, forget, export, impo
 @click.argument("id")
 @click.argument("rating", metavar="up|down")
 @of_namespace
-@click.option("--feedback-id", help="A name for this rating: the same one again changes nothing.")
-@click.option("--source", default="user", show_default=True, help="Who says it; what 'agent' says counts for little.")
+@click.option("--feedback-id", callback=as_name, help="A name for this rating: the same one again changes nothing.")
+@click.option(
+    "--source",
+    default="user",
+    show_default=True,
+    callback=as_name,
+    help="Who says it; what 'agent' says counts for little.",
+)
 @with_json
 def feedback(
     file: str, id: str, rating: str, namespace: str | None, feedback_id: str | None, source: str, as_json: bool

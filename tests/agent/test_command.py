@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from agent import command
+from retention import EpisodicMemory
 
 HEAVY = ("torch", "numpy", "gymnasium", "sqlite_utils", "rich", "langchain_core", "sentence_transformers", "matplotlib")
 
@@ -244,6 +246,23 @@ def test_a_reader_that_leaves_is_no_error(name: str, planted: dict[str, str]) ->
         process.stdin.close()
         assert process.stderr.read() == ""
     assert process.returncode == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="streams are closed by a shell")
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("words", ["late-line", "run FrozenLake-v1 --episodes 12 --memory {}"])
+def test_a_closed_standard_stream_is_no_error(words: str, closed: str, tmp_path: Path, planted: dict[str, str]) -> None:
+    path = tmp_path / "memory.db"
+    line = shlex.join([sys.executable, "-m", "agent", *words.format(path).split()])
+    done = subprocess.run(
+        f"{line} {closed}", shell=True, env=planted, stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Error" not in done.stderr
+    if path.exists():
+        with EpisodicMemory.open(path, mode="ro") as memory:
+            assert len(memory.episodes(namespace="default")) == 12
+            assert memory.verify() == []
 
 
 # -- the working folder

@@ -182,6 +182,12 @@ UNSUPPORTED = [
 ]
 
 
+@pytest.mark.parametrize("number", [np.float32, np.int64])
+def test_a_space_in_which_nothing_is_observed_is_refused(number: Any) -> None:
+    with pytest.raises(UnsupportedSpaceError, match=r"an observation of Box\(.*\) is empty"):
+        key_space(spaces.Box(0, 1, (0,), number))
+
+
 @pytest.mark.parametrize(("space", "name"), UNSUPPORTED)
 @pytest.mark.parametrize(
     "wrap", [lambda s: s, lambda s: spaces.Tuple([spaces.Discrete(2), s]), lambda s: spaces.Dict(x=s)]

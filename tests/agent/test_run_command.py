@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shlex
@@ -18,13 +19,14 @@ from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from toy_worlds import Told
 
 from agent.command import holdfast
-from agent.commands.plot import running_mean
+from agent.commands.plot import check_plot, running_mean
 from retention import EpisodicMemory, NotFoundError
 
 Rights = Callable[[Path], AbstractContextManager[None]]
@@ -115,6 +117,13 @@ def test_frozen_the_object_has_the_same_keys(run: Run, path: Path) -> None:
     ]
 
 
+def test_what_an_environment_prints_does_not_spoil_the_object(run: Run) -> None:
+    done = run("toy/Chatty-v0", "--episodes", 2, "--json")
+    assert len(told(done)["episodes"]) == 2
+    assert done.stderr.split() == ["made", "step", "step", "closed"]
+    assert "step" in run("toy/Chatty-v0", "--episodes", 2).stdout.split()
+
+
 def test_the_panel_says_what_was_reached_and_the_commands_that_follow_work(run: Run, path: Path) -> None:
     done = run(
         CORRIDOR, "--env-arg", "cells=4", "--env-arg", "limit=9", "--max-episode-steps", 8, "--namespace", "al ice",
@@ -179,6 +188,41 @@ def test_frozen_leaves_the_file_as_it_is(run: Run, path: Path) -> None:
         assert beside.name == "memory.db-shm" or (beside.name, beside.stat().st_size) == ("memory.db-wal", 0)
 
 
+def test_frozen_with_nothing_to_act_on_says_what_the_memory_holds(run: Run, path: Path) -> None:
+    short = ["--env-arg", "cells=4"]
+    run(CORRIDOR, *short, "--episodes", 2, "--memory", path)
+    frozen = ["--episodes", 2, "--memory", path, "--frozen", "--json"]
+    forgotten, misspelt = run(CORRIDOR, *frozen), run(CORRIDOR, *short, *frozen, "--namespace", "defualt")
+    assert told(forgotten)["templates"] == told(misspelt)["templates"] == 0
+    assert forgotten.stderr == (
+        f"holdfast: {path} holds nothing of 'toy/Corridor-v0' in the namespace 'default', so nothing is recalled; "
+        "it has 'toy/Corridor-v0?{\"cells\":4}' there\n"
+    )
+    assert misspelt.stderr == (
+        f"holdfast: {path} has no namespace 'defualt', so nothing is recalled; it has 'default'\n"
+    )
+    assert run(CORRIDOR, *short, *frozen).stderr == ""
+
+
+def test_many_tasks_are_named_in_part(run: Run, path: Path) -> None:
+    for number in range(7):
+        run(CORRIDOR, "--task", f"t{number}", "--episodes", 1, "--memory", path)
+    said = run(CORRIDOR, "--episodes", 1, "--memory", path, "--frozen").stderr
+    assert said.endswith("it has 't0', 't1', 't2', 't3', 't4' and 2 more there\n")
+
+
+@pytest.mark.parametrize("policy", ["recall", "ppo"])
+def test_another_discount_than_the_one_learned_with_is_said(policy: str, run: Run, path: Path) -> None:
+    words = [CORRIDOR, "--policy", policy, "--episodes", 2, "--memory", path]
+    assert run(*words, "--discount", 0.5).stderr == ""
+    said = run(*words, "--frozen", "--json")
+    assert told(said)["frozen"]
+    assert said.stderr == (
+        "holdfast: 'toy/Corridor-v0' was learned with the discount 0.5, not 0.99: --discount 0.5 keeps it\n"
+    )
+    assert run(*words, "--frozen", "--discount", 0.5).stderr == ""
+
+
 def test_the_memory_may_be_named_by_the_environment(run: Run, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOLDFAST_MEMORY", str(path))
     assert told(run(CORRIDOR, "--episodes", 2, "--json"))["memory"] == str(path)
@@ -205,6 +249,21 @@ def test_a_gate_for_successes_writes_no_failures(run: Run, path: Path) -> None:
 def test_a_step_limit(run: Run) -> None:
     said = told(run(CORRIDOR, "--episodes", 4, "--max-episode-steps", 3, "--json"))
     assert [each["length"] for each in said["episodes"]] == [3] * 4
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "said"),
+    [
+        (["--hide-reward"], [], "(run it with --hide-reward)"),
+        ([], ["--hide-reward"], "(run it without --hide-reward)"),
+    ],
+)
+def test_a_task_that_was_learned_the_other_way_names_the_option(
+    first: list[str], then: list[str], said: str, run: Run, path: Path
+) -> None:
+    words = [CORRIDOR, "--episodes", 1, "--memory", path]
+    assert run(*words, *first).exit_code == 0
+    assert said in refusal(run(*words, *then))
 
 
 # -- arguments
@@ -246,6 +305,30 @@ def test_what_is_no_argument_is_wrong_usage(text: str, run: Run) -> None:
     assert f"{text!r} is not KEY=VALUE" in done.stderr
 
 
+@pytest.mark.parametrize("value", ["no", "FALSE", "off", "2", "null", "[]"])
+def test_a_text_is_not_taken_for_true_or_false(value: str, run: Run, path: Path) -> None:
+    done = run("FrozenLake-v1", "--env-arg", f"is_slippery={value}", "--memory", path)
+    assert done.exit_code == 2
+    assert "is_slippery must be true or false, got" in done.stderr
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("value", ["true", "False", "0", "1"])
+def test_true_and_false_are_taken(value: str, run: Run) -> None:
+    assert told(run("FrozenLake-v1", "--env-arg", f"is_slippery={value}", "--episodes", 1, "--json"))["episodes"]
+
+
+def test_an_argument_that_is_registered_as_a_flag_is_one(run: Run) -> None:
+    gymnasium.register("toy/Flagged-v0", entry_point=Told, kwargs={"a": True})
+    assert run("toy/Flagged-v0", "--env-arg", "a=no").exit_code == 2
+
+
+def test_an_argument_given_twice_is_wrong_usage(run: Run) -> None:
+    done = run(CORRIDOR, "--env-arg", "cells=4", "--env-arg", "cells=5")
+    assert done.exit_code == 2
+    assert "cells is given twice" in done.stderr
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -256,6 +339,12 @@ def test_what_is_no_argument_is_wrong_usage(text: str, run: Run) -> None:
         ["--gate", "failures"],
         ["--ask", "--frozen"],
         ["--frozen"],
+        ["--policy", "ppo", "--hide-reward"],
+        ["--memory", ""],
+        ["--memory", ":memory:"],
+        ["--discount", "nan"],
+        ["--namespace", ""],
+        ["--namespace", "n" * 201],
         ["--unknown"],
     ],
 )
@@ -330,6 +419,41 @@ def test_a_picture_that_cannot_be_drawn_is_refused_before_the_run(
     assert said in refusal(done)
     assert done.stdout == ""
     assert not path.exists()
+
+
+@posix
+def test_a_folder_where_no_picture_can_be_written_is_refused_before_the_run(
+    run: Run, as_someone_without_rights: Rights
+) -> None:
+    folder = Path(tempfile.mkdtemp())  # tmp_path lies in a folder that only its owner may enter
+    try:
+        folder.chmod(0o500)
+        with as_someone_without_rights(folder):
+            done = run(CORRIDOR, "--plot", folder / "returns.png", "--json")
+        assert refusal(done) == f"holdfast: --plot {folder / 'returns.png'} cannot be written: Permission denied"
+        assert done.stdout == ""
+    finally:
+        folder.chmod(0o700)
+        shutil.rmtree(folder)
+
+
+def test_to_look_whether_a_picture_can_be_written_leaves_what_is_there(tmp_path: Path) -> None:
+    (tmp_path / "old.png").write_text("old")
+    check_plot(str(tmp_path / "old.png"))
+    check_plot(str(tmp_path / "new.png"))
+    assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("old.png", "old")]
+
+
+def test_the_result_is_told_although_the_drawing_fails(
+    run: Run, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path, **how: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr("agent.commands.plot.draw_returns", fail)
+    done = run(CORRIDOR, "--episodes", 3, "--memory", path, "--plot", tmp_path / "returns.png", "--json")
+    assert "No space left on device" in refusal(done)
+    assert [each["episode_id"] for each in told(done, 1)["episodes"]] == [each.episode_id for each in kept(path)]
 
 
 def test_a_missing_part_is_one_line_with_the_command_that_brings_it(
@@ -414,13 +538,24 @@ def test_an_environment_that_cannot_be_made_is_one_line_whatever_it_raises(run: 
     assert line == "holdfast: cannot make FrozenLake-v1: KeyError: '9x9'"
 
 
+def test_a_module_that_exits_does_not_end_the_run_unsaid(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "module_that_exits.py").write_text("raise SystemExit(0)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    line = refusal(run("module_that_exits:X-v0", "--episodes", 2, "--json"))
+    assert line == "holdfast: cannot make module_that_exits:X-v0: SystemExit: 0"
+
+
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
         ("raise", "the environment's step raised in episode 3, step 2: RuntimeError: the motor is stuck"),
+        ("exit", "the environment's step raised in episode 3, step 2: SystemExit: 0"),
         ("reset", "the environment's reset raised in episode 3, step 0: RuntimeError: the motor is stuck"),
         ("nan", "step 2 of episode 3: an observation holds NaN or infinity"),
         ("shape", "step 2 of episode 3: an observation has 3 numbers where its space declares 2"),
+        ("nothing_info", "step 2 of episode 3: the environment returned the info None, which is no dict"),
         ("nan_reward", "the reward is nan at step 2 of episode 3"),
     ],
 )

@@ -316,6 +316,7 @@ def test_what_another_agent_writes_meanwhile_is_not_taken_for_something_new(mode
     ("fault", "said"),
     [
         ("raise", "step raised in episode .*: RuntimeError: the motor is stuck"),
+        ("exit", "step raised in episode .*: SystemExit: 0"),
         ("reset", "RuntimeError: the motor is stuck"),
         ("nan", "an observation holds NaN or infinity"),
         ("nan_reward", "the reward is nan in lane 1"),

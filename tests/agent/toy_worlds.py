@@ -205,9 +205,9 @@ class Faulty(gymnasium.Env[Any, Any]):
     """Two steps an episode, until something goes wrong in the second step of the third episode.
 
     Args:
-        fault: ``raise``, ``reset`` (raises when reset for the third), ``nan`` or ``inf`` (in the observation),
-            ``nan_reset``, ``nan_reward``, ``huge_reward``, ``shape``, ``nothing_reward``, ``interrupt`` (raises
-            KeyboardInterrupt), or ``none``.
+        fault: ``raise``, ``exit`` (raises SystemExit), ``reset`` (raises when reset for the third), ``nan`` or ``inf``
+            (in the observation), ``nan_reset``, ``nan_reward``, ``huge_reward``, ``shape``, ``nothing_reward``,
+            ``nothing_info``, ``interrupt`` (raises KeyboardInterrupt), or ``none``.
     """
 
     def __init__(self, fault: str = "raise") -> None:
@@ -222,12 +222,14 @@ class Faulty(gymnasium.Env[Any, Any]):
         lost = self._fault == "nan_reset" and self._episode == 3
         return np.full(2, np.nan if lost else 0.0, F32), {}
 
-    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, Any]:
         self._step += 1
-        shown, reward = np.full(2, 0.5 * self._step, F32), 1.0
+        shown, reward, info = np.full(2, 0.5 * self._step, F32), 1.0, {}
         if (self._episode, self._step) == (3, 2):
             if self._fault == "raise":
                 raise RuntimeError("the motor\nis stuck")
+            if self._fault == "exit":
+                raise SystemExit(0)
             if self._fault == "interrupt":
                 raise KeyboardInterrupt
             shown = {
@@ -236,7 +238,8 @@ class Faulty(gymnasium.Env[Any, Any]):
                 "shape": np.zeros(3, F32),
             }.get(self._fault, shown)
             reward = {"nan_reward": np.nan, "huge_reward": -1e31, "nothing_reward": None}.get(self._fault, reward)
-        return shown, reward, self._step == 2, False, {}
+            info = None if self._fault == "nothing_info" else info
+        return shown, reward, self._step == 2, False, info
 
 
 class Told(Arms):
@@ -247,6 +250,21 @@ class Told(Arms):
     def __init__(self, **arguments: Any) -> None:
         super().__init__()
         self.made_with.append(arguments)
+
+
+class Chatty(Arms):
+    """Prints what it does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        print("made")
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        print("step")
+        return super().step(action)
+
+    def close(self) -> None:
+        print("closed")
 
 
 class Wordy(gymnasium.Env[Any, Any]):
@@ -305,7 +323,7 @@ class Errands(gymnasium.Env[str, Any]):
         return (self._left or [errand])[0], float(said == RIGHT[errand]), not self._left, False, self._info()
 
 
-for _made in (Signs, Arms, Corridor, Line, Counter, Told, Wordy, Steered, Errands):
+for _made in (Signs, Arms, Corridor, Line, Counter, Told, Chatty, Wordy, Steered, Errands):
     gymnasium.register(f"toy/{_made.__name__}-v0", entry_point=_made)
 # Its faults are meant to reach the agent, not gymnasium's own checker.
 gymnasium.register("toy/Faulty-v0", entry_point=Faulty, disable_env_checker=True)

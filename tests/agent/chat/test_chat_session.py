@@ -122,7 +122,7 @@ def test_what_was_read_and_forgotten_since_is_told_as_that(typed, chat):
         ("/why", "there is no answer yet: say something first"),
         ("/good", "there is no answer to rate yet: say something first"),
         ("/remember a", "a fact is one sentence of 3 to 256 tokens, got 2 tokens: 'a'"),
-        ("x" * 3000, "the conversation has 3019 tokens, and talker reads fewer than 1024: leave out earlier messages"),
+        ("x" * 3000, "the text has 3019 tokens, and talker reads fewer than 1024: shorten it"),
     ],
 )
 def test_what_goes_wrong_ends_the_turn_alone(line, says, rows, chat, capsys):

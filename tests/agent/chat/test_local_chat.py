@@ -99,8 +99,10 @@ def test_roles_and_what_is_no_text(chat, tiny):
     assert "<|im_start|>user\nt" in tiny.tokenizer.decode(told)
     with pytest.raises(ValueError, match="reads text alone"):
         chat.invoke([HumanMessage([{"type": "image_url", "image_url": {"url": "x"}}])])
-    with pytest.raises(HoldfastError, match="reads fewer than 96: leave out earlier messages"):
+    with pytest.raises(HoldfastError, match=r"the text has .* reads fewer than 96: shorten it"):
         chat.invoke("long " * 40)
+    with pytest.raises(HoldfastError, match=r"the conversation has .* fewer than 96: leave out earlier messages"):
+        chat.invoke([HumanMessage("long " * 40), AIMessage("a"), *ASKED])
     with pytest.raises(ValueError, match="too small to call tools"):
         chat.invoke(ASKED, tools=[{"name": "x"}])
 

@@ -126,6 +126,26 @@ def test_feedback_that_is_no_rating(kept: Path, said: str) -> None:
     assert f"'{said}' is not up, down or a number from -1 to 1" in result.output
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--source", ""], "it must have 1 to 200 characters, got 0"),
+        (["--feedback-id", "f" * 201], "it must have 1 to 200 characters, got 201"),
+    ],
+)
+def test_feedback_of_no_name_is_wrong_usage(words: list[str], says: str, kept: Path) -> None:
+    result = run(feedback, kept, "7", "up", *words)
+    assert result.exit_code == 2
+    assert says in result.stderr
+
+
+@pytest.mark.parametrize("name", ["", ":memory:"])
+def test_what_names_no_file_is_wrong_usage(name: str) -> None:
+    result = run(memory, "stats", name)
+    assert result.exit_code == 2
+    assert f"a file must be named, got {name!r}" in result.stderr
+
+
 def test_what_is_not_there(kept: Path) -> None:
     gone = kept.with_name("gone.db")
     calls: list[tuple[click.Command, list[object], str]] = [
