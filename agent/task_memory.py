@@ -93,10 +93,8 @@ class TaskMemory:
         result = EpisodeResult(episode=played.number, return_=played.return_, length=played.length)
         if self._frozen:
             return result
-        settings = self._policy.settings()
-        if settings != self._settings:  # saved first: settings without their templates do no harm
-            self._memory.save_setting(SETTINGS, settings, namespace=self._namespace, task=self.scope)
-            self._settings = settings
+        if not experience.replace:  # saved first: settings without their templates do no harm
+            self._save_settings()
         committed = self._memory.commit_episode(
             EpisodeDraft(
                 namespace=self._namespace,
@@ -113,6 +111,8 @@ class TaskMemory:
             void_up_to=self._revision if experience.replace else 0,
             notes=experience.notes,
         )
+        if experience.replace:  # saved last: of another time scale than templates that are still there
+            self._save_settings()
         if hidden and experience.transitions is not None and len(experience.transitions):
             self._ratings.keep(committed.episode_id, experience.transitions)
         refused = bool(experience.slots) and committed.written + committed.merged == 0
@@ -143,11 +143,14 @@ class TaskMemory:
         if self._frozen:
             return
         ids, values = self._policy.values()  # first: a policy may bring its settings up to date for it
+        self._save_settings()
+        self._memory.save_values(ids, values, namespace=self._namespace, task=self.scope, revision=self._revision)
+
+    def _save_settings(self) -> None:
         settings = self._policy.settings()
         if settings and settings != self._settings:
             self._memory.save_setting(SETTINGS, settings, namespace=self._namespace, task=self.scope)
             self._settings = settings
-        self._memory.save_values(ids, values, namespace=self._namespace, task=self.scope, revision=self._revision)
 
     def _restore(self, *, after: int = 0, anew: bool = False) -> None:
         """Take in the templates that changed after a revision; with 0 all of them, and the policy's settings."""

@@ -23,7 +23,8 @@ STOPS = 12  # at a random statement of SQL, so that no transaction is too short 
 # Importing takes seconds and a fork takes none: one driver imports, and forks a worker for each line it reads. A worker
 # says which process it is, then each episode once it is finished, in single writes, which never mix; when it is dead
 # the driver says so. A worker that is given a number kills itself before that statement of SQL. Two tasks take turns:
-# one of symbols, and one of real numbers, whose episodes write many templates.
+# one of symbols, and one of real numbers, whose episodes write many templates. Its steps are so long that no action is
+# held, once that is found out: each step remains a template.
 DRIVER = """
 import os, signal, sqlite3, sys
 import toy_worlds
@@ -53,7 +54,7 @@ def work(path, seed, statement):
         stop_before(statement)
     with Agent.open(path, namespace="alice", seed=seed) as agent:
         for turn in range(10_000):
-            env = toy_worlds.Line(stride=0.1, noise=0.01, limit=40) if turn % 2 else toy_worlds.Corridor()
+            env = toy_worlds.Line(stride=0.3, noise=0.01, limit=40) if turn % 2 else toy_worlds.Corridor()
             told = lambda each: say("episode", each.episode_id, each.episode, agent.task)
             agent.run(env, episodes=3, on_episode=told)
 

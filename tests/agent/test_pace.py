@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -11,6 +12,8 @@ import pytest
 
 from agent import Agent
 from agent.recall.pace import CALIBRATION_STEPS, Pace
+from agent.task_memory import TaskMemory
+from retention import EpisodicMemory
 
 
 def walk(steps: int) -> np.ndarray[Any, Any]:
@@ -32,6 +35,32 @@ def test_sessions_that_are_short_find_the_same_hold_as_a_long_one(cut: int) -> N
     assert whole.settle() and pace.settle()
     assert pace.hold == whole.hold and pace.hold > 1
     assert pace.state() == whole.state() and pace.state()["moves"] == []
+
+
+def test_killed_before_single_steps_are_thrown_away_the_next_session_does_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, commit = tmp_path / "memory.db", EpisodicMemory.commit_episode
+
+    def killed(self: EpisodicMemory, *args: Any, **more: Any) -> Any:
+        if more["void_up_to"]:
+            raise KeyboardInterrupt
+        return commit(self, *args, **more)
+
+    with Agent.open(path, namespace="alice", seed=1) as agent, monkeypatch.context() as patched:
+        patched.setattr(EpisodicMemory, "commit_episode", killed)
+        patched.setattr(TaskMemory, "save_values", lambda self: None)  # as a process that is killed
+        with pytest.raises(KeyboardInterrupt):
+            agent.run(gymnasium.make("MountainCar-v0"), episodes=9, max_episode_steps=60)
+        task = agent.task
+    with Agent.open(path, namespace="alice", seed=1) as agent:
+        agent.run(gymnasium.make("MountainCar-v0"), episodes=1, max_episode_steps=60, task=task)
+        assert agent.policy.settings()["pace"]["hold"] > 1
+        assert (
+            agent.template_count == 0
+        )  # those of single steps are gone, and the episode that found it out is not kept
+        agent.run(gymnasium.make("MountainCar-v0"), episodes=1, max_episode_steps=60, task=task)
+        assert 0 < agent.template_count <= 60
 
 
 def test_an_earlier_file_has_no_moves() -> None:
