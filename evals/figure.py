@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's palette, told apart with every kind of colour vision; an arm has the same colour in every figure
 COLOURS = ("#0072B2", "#E69F00", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#000000", "#999999")
+_COLUMNS = 5  # panels beside one another; more go into further lines
 _FLOOR = -0.6  # an arm that does much worse than untrained would squeeze the rest: it is drawn here, with its number
 
 
@@ -54,14 +56,19 @@ def draw_report(report: Report, path: Path, *, metric: str, title: str) -> None:
     below = metric.startswith("normalised") or any(row.low < 0 for row in rows)
     bottom = _FLOOR - 0.15 if below else -0.1
     most = max(len({row.arm for row in rows if row.task == task}) for task in tasks)
-    figure = Figure(figsize=(max(2.2, 0.7 * most) * len(tasks) + 1, 3.4), layout="constrained")
-    panels: Sequence[Axes] = figure.subplots(1, len(tasks), sharey=True, squeeze=False)[0]
-    for panel, task in zip(panels, tasks, strict=True):
+    columns = min(_COLUMNS, len(tasks))
+    lines = math.ceil(len(tasks) / columns)
+    figure = Figure(figsize=(max(2.2, 0.7 * most) * columns + 1, 2.6 * lines + 0.8), layout="constrained")
+    panels: list[Axes] = list(figure.subplots(lines, columns, sharey=True, squeeze=False).flat)
+    for panel in panels[len(tasks) :]:
+        panel.set_visible(False)
+    for panel, task in zip(panels, tasks, strict=False):
         _draw_panel(panel, [row for row in rows if row.task == task], arms, bottom)
         panel.set_title(task if task != "all" else "all tasks", fontsize=10)
-    panels[0].set_ylabel(metric.replace("_", " "))
+    for panel in panels[::columns]:
+        panel.set_ylabel(metric.replace("_", " "))
     for height, name in ((1, "optimum"), (0, "untrained")) if metric.startswith("normalised") else ():
-        panels[-1].annotate(
+        panels[len(tasks) - 1].annotate(
             name,
             (1, height),
             (2, 0),

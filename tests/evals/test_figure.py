@@ -11,10 +11,10 @@ from retention import MissingExtraError
 BLUE, ORANGE = (0x00, 0x72, 0xB2), (0xE6, 0x9F, 0x00)
 
 
-def report(foreign: float = 0.1) -> Report:
+def report(foreign: float = 0.1, tasks: int = 2) -> Report:
     rows = [
         Row(task=task, arm=arm, metric="share", value=value, low=value - 0.1, high=value + 0.1, seeds=5)
-        for task in ("one", "two")
+        for task in map(str, range(tasks))
         for arm, value in (("kept", 0.9), ("wiped", 0.0), ("foreign", foreign))
     ]
     return Report(suite="s", rows=tuple(rows), verdict="")
@@ -31,6 +31,16 @@ def test_the_figure_has_a_panel_for_each_task_and_a_colour_for_each_arm(tmp_path
         columns = (abs(pixels - wanted) < 0.01).all(axis=-1).any(axis=0).nonzero()[0]
         middle = pixels.shape[1] / 2
         assert columns.min() < middle < columns.max(), colour
+
+
+def test_many_tasks_go_into_further_lines(tmp_path):
+    image = pytest.importorskip("matplotlib.image")
+    shapes = []
+    for tasks in (5, 7, 10):
+        draw_report(report(tasks=tasks), tmp_path / "report.png", metric="share", title="?")
+        shapes.append(image.imread(tmp_path / "report.png").shape[:2])
+    (line, width), *more = shapes
+    assert more == [more[0]] * 2 and more[0][0] > 1.5 * line and more[0][1] == width
 
 
 def test_an_arm_far_below_untrained_does_not_squeeze_the_others(tmp_path):
