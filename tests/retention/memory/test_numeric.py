@@ -61,4 +61,4 @@ def test_what_is_no_number_is_refused(draft: Callable[..., EpisodeDraft], rating
         with pytest.raises(TypeError, match="rating must be a number"):
             memory.feedback(done.episode_id, namespace="alice", rating=rating)
         with pytest.raises(TypeError, match=r"must be a whole number, got 1\.5"):
-            memory.get(1.5, namespace="alice")  # type: ignore[arg-type]
+            memory.get(1.5, namespace="alice")  # type: ignore[arg-type]  # on purpose
