@@ -92,11 +92,11 @@ def train(
     with board(tensorboard) as write:
         training = _train(plan, folder, display, write)
     recipe = _finish(training, folder)
+    _report(recipe, folder, training.family.optimum, as_json)
     if plot is not None:
         from .plot import draw_curve
 
         draw_curve(Path(plot), recipe["curve"], optimum=training.family.optimum, title=family)
-    _report(recipe, folder, training.family.optimum, as_json)
 
 
 def _list(as_json: bool) -> None:

@@ -98,11 +98,11 @@ def adapter(
         recipe = _finish(training, folder)
     finally:
         handle.detach()
+    _report(recipe, folder, loaded.name, as_json)
     if plot is not None:
         from .plot import draw_recall
 
         draw_recall(Path(plot), recipe["curve"], title=loaded.name)
-    _report(recipe, folder, loaded.name, as_json)
 
 
 def _check_writable(folder: Path) -> None:
