@@ -248,7 +248,9 @@ def test_a_reader_that_leaves_is_no_error(name: str, planted: dict[str, str]) ->
     assert process.returncode == 1
 
 
-@pytest.mark.skipif(os.name != "posix", reason="streams are closed by a shell")
+@pytest.mark.skipif(
+    os.name != "posix", reason="only a POSIX shell can start a process whose standard streams are closed"
+)
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 @pytest.mark.parametrize("words", ["late-line", "run FrozenLake-v1 --episodes 12 --memory {}"])
 def test_a_closed_standard_stream_is_no_error(words: str, closed: str, tmp_path: Path, planted: dict[str, str]) -> None:

@@ -56,9 +56,10 @@ def test_ids_and_counts_may_be_of_numpy() -> None:
 
 @pytest.mark.parametrize("rating", ["up", b"1", [1.0], np.array([1.0]), 1j])
 def test_what_is_no_number_is_refused(draft: Callable[..., EpisodeDraft], rating: Any) -> None:
+    half: Any = 1.5
     with EpisodicMemory.open(None) as memory:
         done = memory.commit_episode(draft())
         with pytest.raises(TypeError, match="rating must be a number"):
             memory.feedback(done.episode_id, namespace="alice", rating=rating)
         with pytest.raises(TypeError, match=r"must be a whole number, got 1\.5"):
-            memory.get(1.5, namespace="alice")  # type: ignore[arg-type]  # on purpose
+            memory.get(half, namespace="alice")
