@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
@@ -107,6 +110,29 @@ def _suite_command(suite: Suite) -> click.Command:
         help="How many seeds; they are 0, 1, 2, ...",
     )
     @click.option(
+        "--first-seed",
+        type=click.IntRange(min=0),
+        default=0,
+        show_default=True,
+        help="The first of them: with --seeds 2, a first seed of 3 runs 3 and 4.",
+    )
+    @click.option(
+        "--task",
+        "tasks",
+        type=click.Choice(list(suite.tasks), case_sensitive=False),
+        multiple=True,
+        metavar="TASK",
+        help="Run and report this task alone; may be given several times. 'holdfast eval list' names them.",
+    )
+    @click.option(
+        "--arm",
+        "arms",
+        type=click.Choice(list(suite.arms), case_sensitive=False),
+        multiple=True,
+        metavar="ARM",
+        help="Run and report this arm alone; may be given several times.",
+    )
+    @click.option(
         "--out",
         type=click.Path(file_okay=False, path_type=Path),
         default=Path("holdfast-results") / suite.name,
@@ -121,23 +147,36 @@ def _suite_command(suite: Suite) -> click.Command:
         help="How many cases run at the same time.",
     )
     @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
-    def run_suite(seeds: int, out: Path, jobs: int, as_json: bool) -> None:
-        _run_suite(suite, seeds, out, jobs, as_json)
+    def run_suite(
+        seeds: int,
+        first_seed: int,
+        tasks: tuple[str, ...],
+        arms: tuple[str, ...],
+        out: Path,
+        jobs: int,
+        as_json: bool,
+    ) -> None:
+        cases = suite.cases(range(first_seed, first_seed + seeds), tasks=tasks, arms=arms)
+        if not cases:
+            raise click.UsageError(f"{suite.name}: no task of {', '.join(tasks)} is played by {', '.join(arms)}")
+        chosen = [("--first-seed", str(first_seed))] if first_seed else []
+        chosen += [("--task", task) for task in tasks] + [("--arm", arm) for arm in arms]
+        again = ["holdfast", "eval", suite.name, "--seeds", str(seeds), *chain(*chosen), "--out", str(out)]
+        _run_suite(suite, cases, out, jobs, as_json, shlex.join(again))
 
     return run_suite
 
 
-def _run_suite(suite: Suite, seeds: int, out: Path, jobs: int, as_json: bool) -> None:
+def _run_suite(suite: Suite, cases: Sequence[Case], out: Path, jobs: int, as_json: bool, again: str) -> None:
     from retention import HoldfastError
 
     from .progress import ProgressLine
     from .reference import load
     from .runner import run_cases
 
-    cases, absent = _that_can_run(suite, seeds)
+    cases, absent = _that_can_run(suite, cases)
     for sentence in absent:
         click.echo(sentence, err=True)
-    again = f"holdfast eval {suite.name} --seeds {seeds} --out {out}"
     with ProgressLine(len(cases)) as line:
         try:
             results = run_cases(
@@ -158,17 +197,19 @@ def _run_suite(suite: Suite, seeds: int, out: Path, jobs: int, as_json: bool) ->
         )
 
 
-def _that_can_run(suite: Suite, seeds: int) -> tuple[tuple[Case, ...], tuple[str, ...]]:
+def _that_can_run(suite: Suite, cases: Sequence[Case]) -> tuple[Sequence[Case], tuple[str, ...]]:
     """Return the cases that can run on this machine, and a sentence for each reason why others cannot."""
     from .reference import load
 
-    cases = suite.cases(range(seeds))
     if not suite.left_out:
         return cases, ()
     why = load(suite.left_out)
-    reasons = {(case.task, case.arm): why(case) for case in suite.cases(range(1))}
+    reasons: dict[tuple[str, str], str | None] = {}
+    for case in cases:  # a reason is the machine's: the same for every seed
+        if (case.task, case.arm) not in reasons:
+            reasons[case.task, case.arm] = why(case)
     absent = tuple(dict.fromkeys(reason for reason in reasons.values() if reason is not None))
-    return tuple(case for case in cases if reasons[case.task, case.arm] is None), absent
+    return [case for case in cases if reasons[case.task, case.arm] is None], absent
 
 
 def _show(suite: Suite, report: Report, out: Path, as_json: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from importlib.metadata import version
 from typing import Any, final
@@ -118,8 +118,16 @@ class Suite:
                 f"a suite needs tasks, arms and seeds, got {list(self.tasks)}, {list(self.arms)} and {self.seeds} seeds"
             )
 
-    def cases(self, seeds: Iterable[int]) -> tuple[Case, ...]:
-        """Return every case, seed by seed, so that an interrupted run has all arms of its first seeds."""
+    def cases(
+        self, seeds: Iterable[int], *, tasks: Collection[str] = (), arms: Collection[str] = ()
+    ) -> tuple[Case, ...]:
+        """Return every case, seed by seed, so that an interrupted run has all arms of its first seeds.
+
+        Args:
+            seeds: of the cases.
+            tasks: the only ones; none for all.
+            arms: likewise.
+        """
         return tuple(
             Case(
                 suite=self.name,
@@ -132,6 +140,7 @@ class Suite:
             )
             for seed in seeds
             for task, settings in self.tasks.items()
+            if task in (tasks or self.tasks)
             for arm, phases in self.arms.items()
-            if task in self.plays.get(arm, self.tasks)
+            if arm in (arms or self.arms) and task in self.plays.get(arm, self.tasks)
         )

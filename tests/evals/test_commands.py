@@ -105,6 +105,48 @@ def test_what_cannot_run_here_is_left_out_with_one_line_and_said_in_the_verdict(
     assert "2 of 2 cases were finished before" in again.stderr
 
 
+def test_a_part_of_a_suite_runs_and_is_found_again_by_the_whole(toy, toy_command, tmp_path, monkeypatch):
+    mark = tmp_path / "mark.txt"
+    whole = toy(mark=str(mark))
+    monkeypatch.setattr(toy_command, "SUITE", replace(whole, tasks={**whole.tasks, "two words": {"mark": str(mark)}}))
+    part = "--first-seed", "3", "--task", "two words", "--arm", "kept", "--out", str(tmp_path / "out")
+    result = run("toy", "--seeds", "2", *part, "--json")
+    assert result.exit_code == 0, result.output
+    rows = json.loads(result.stdout)["rows"]
+    assert [(row["task"], row["arm"]) for row in rows] == [("two words", "kept")] * 2
+    assert [line.rsplit(" ", 1)[0] for line in sorted(mark.read_text().splitlines())] == [
+        "two words kept 3",
+        "two words kept 4",
+    ]
+    result = run("toy", "--seeds", "5", "--out", str(tmp_path / "out"))
+    assert result.exit_code == 0, result.output
+    assert "2 of 20 cases were finished before" in result.stderr
+
+
+def test_a_part_goes_on_with_the_words_that_began_it(toy, toy_command, tmp_path, monkeypatch):
+    monkeypatch.setattr(toy_command, "SUITE", toy(fail={"seed": 1, "how": "exit"}))
+    result = run("toy", "--seeds", "1", "--first-seed", "1", "--arm", "wiped", "--out", str(tmp_path / "an out"))
+    assert isinstance(result.exception, HoldfastError)
+    again = f"holdfast eval toy --seeds 1 --first-seed 1 --arm wiped --out '{tmp_path / 'an out'}'"
+    assert str(result.exception).endswith(f"Try again: {again}")
+
+
+@pytest.mark.parametrize(
+    ("part", "told"),
+    [
+        (["--task", "Taxy"], "'Taxy' is not one of"),
+        (["--arm", "sarsa"], "'sarsa' is not one of"),
+        (["--task", "Taxi", "--arm", "gradient"], "learning: no task of Taxi is played by gradient"),
+        (["--first-seed", "-1"], "-1 is not in the range x>=0"),
+    ],
+)
+def test_a_part_that_is_not_there_is_told(part, told, tmp_path):
+    result = run("learning", *part, "--out", str(tmp_path / "out"))
+    assert result.exit_code == 2
+    assert told in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_wrong_name_brings_the_nearest():
     result = run("cross-sesion")
     assert result.exit_code == 2
