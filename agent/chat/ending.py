@@ -18,14 +18,15 @@ def next_said(
     recalls: Sequence[FactRecall],
     tokens_of: Callable[[int], Sequence[int]],
     text_of: Callable[[int], str],
+    whole: int | None = None,
 ) -> int | None:
     """Return the next token of an answer, and None where it has come to its end.
 
-    Where facts draw nearly all of the attention, an answer begins as the fact does, if that is how the model would
-    begin too, and else with what is read: the model would rather begin with "I" or "The". An answer that says a fact
-    again, word for word from its beginning, says it to its end, whatever other word the model would rather say; the
-    model may end its sentence, as long as all words were its own. Any other answer ends where what was read of a fact
-    has been said.
+    An answer that is a fact as a whole is that, word for word. Where facts draw nearly all of the attention, an answer
+    begins as the fact does, if that is how the model would begin too, and else with what is read: the model would
+    rather begin with "I" or "The". An answer that says a fact again, word for word from its beginning, says it to its
+    end, whatever other word the model would rather say; the model may end its sentence, as long as all words were its
+    own. Any other answer ends where what was read of a fact has been said.
 
     Args:
         wanted: the tokens that the model would say, the one that comes next included.
@@ -33,7 +34,11 @@ def next_said(
         recalls: for each token of ``wanted``.
         tokens_of: the tokens of a fact, by its template.
         text_of: the text of a token; of the end mark, none.
+        whole: the template of the fact that the answer is as a whole, as :func:`asked_back` has it.
     """
+    if whole is not None:
+        tokens = tokens_of(whole)
+        return tokens[len(said)] if len(said) < len(tokens) else None
     if not said:
         return _first_said(wanted[0], recalls[0], tokens_of, text_of)
     coming, own = wanted[len(said)], list(said[1:]) == list(wanted[1 : len(said)])
@@ -65,6 +70,29 @@ def read_to_its_end(recalls: Sequence[FactRecall], said: Sequence[int], coming: 
     return not now.read or now.token != coming or (now.top == before.top and now.slot <= before.slot)
 
 
+def asked_back(
+    first: FactRecall, question: str, tokens_of: Callable[[int], Sequence[int]], text_of: Callable[[int], str]
+) -> int | None:
+    """Return the fact that is asked for by what it says: one of which a word is read that stands in the question.
+
+    "Who was born in Ostrava?" asks for what the layer has not learned to read. It finds the fact and reads "Ostrava" of
+    it; the fact as a whole is the answer. None where that is not so, and where the fact is what a speaker says of
+    themselves.
+
+    Args:
+        first: what was recalled for the first token of the answer.
+        question: what was asked.
+        tokens_of: the tokens of a fact, by its template.
+        text_of: the text of a token.
+    """
+    if first.top is None:
+        return None
+    texts = [text_of(token) for token in tokens_of(first.top)]
+    read = re.match(r"\s*\w+", "".join(texts[first.slot :]))
+    asked = read is not None and bool(_words(read[0]) & _words(question))
+    return first.top if asked and _may_be_said(texts[0]) else None
+
+
 def says_more(answer: str, question: str) -> bool:
     """Return whether an answer has a word that its question has not: one that begins with the question's goes on."""
     return bool(_words(answer) - _words(question))
@@ -77,8 +105,13 @@ def _first_said(
         return wanted
     first = tokens_of(recall.top)[0]
     begins, beginning = text_of(first).strip(), text_of(wanted).strip()
-    alike = beginning and begins.startswith(beginning) and begins.lower() not in _SPEAKER
+    alike = beginning and begins.startswith(beginning) and _may_be_said(begins)
     return first if alike else recall.token
+
+
+def _may_be_said(beginning: str) -> bool:
+    """Return whether a fact that begins so may be said again."""
+    return beginning.strip().lower() not in _SPEAKER
 
 
 def _is_word(text: str) -> bool:

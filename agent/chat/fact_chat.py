@@ -12,7 +12,7 @@ from retention import FactMemory, FactRecall, Rated, only_states
 
 from .asking import TURNS, Turn, asked
 from .decoding import UNFINISHED, Decoder
-from .ending import next_said, says_more
+from .ending import asked_back, next_said, says_more
 from .local_chat import LocalChat
 
 if TYPE_CHECKING:
@@ -120,12 +120,18 @@ class FactChat:
             answer.finish_reason, answer.seconds = "stop", time.perf_counter() - begun
             return
         wanted: list[int] = []
+        whole: int | None = None
         with self.facts.reading(since=since) as reading:
 
             def choose(token: int) -> int | None:
+                nonlocal whole
                 wanted.append(token)
-                following = next_said(wanted, decoder.tokens, reading.recalls(), reading.tokens, self._text_of)
-                ends = not self._go_on and (answer.remembered or says_more(answer.text, text))  # stated: its very words
+                recalls = reading.recalls()
+                if len(wanted) == 1:
+                    whole = asked_back(recalls[0], text, reading.tokens, self._text_of)
+                following = next_said(wanted, decoder.tokens, recalls, reading.tokens, self._text_of, whole)
+                said_all = whole is not None or bool(answer.remembered) or says_more(answer.text, text)
+                ends = not self._go_on and said_all  # what is stated, and what is asked back, in their very words
                 return token if following is None and not ends else following
 
             decoder = Decoder(

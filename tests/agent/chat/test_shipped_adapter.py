@@ -108,6 +108,20 @@ def test_a_fact_that_is_said_again_is_said_to_its_end(local, handle):
         assert begun.startswith("owls") or "porcelain" in begun  # and not with "I'm"
 
 
+def test_a_fact_is_the_answer_where_it_is_asked_for_by_what_it_says(local, handle):
+    """Without it the answers are "Ostrava. Ostrava is Ostrava" and of what is common in the human diet."""
+    told = ("Mina Toral was born in Ostrava.", "Pavel Drost is allergic to walnuts.", "I was born in Leeds.")
+    with EpisodicMemory.open(None) as memory:
+        chat = FactChat(local, FactMemory(handle, memory, namespace="alice"), max_tokens=24)
+        for said in told:
+            "".join(chat.say(said))
+        assert "".join(chat.say("Who was born in Ostrava?")) == told[0]
+        assert "".join(chat.say("Was Mina Toral born in Ostrava?")) == told[0]
+        assert "".join(chat.say("Who is allergic to walnuts?")) == told[1]
+        assert "".join(chat.say("Where was Mina Toral born?")).startswith("Ostrava")
+        assert "".join(chat.say("Who was born in Leeds?")) != told[2]  # another one speaks
+
+
 def test_a_word_that_is_one_token_behind_a_space_and_two_without_is_a_fact_like_another(local, handle):
     """It is refused or kept by one measure: else the whole namespace could not be read any more."""
     assert len(handle.encode("Einstein")) == 3
