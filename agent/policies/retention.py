@@ -182,10 +182,12 @@ class RetentionPolicy:
         return self._slots.read(np.array(keys), null_value=self._slots.lowest if self._task.frozen else None)
 
     def _choose(self, now: Lane, recollection: Recollection) -> int:
-        best = recollection.values.max()
-        tied = np.flatnonzero(recollection.values >= best - _TIE * max(1.0, abs(best)))
-        action = int(tied[0] if len(tied) == 1 else now.rng.choice(tied))
-        now.expected = float(recollection.values[action])
+        values: list[float] = recollection.values.tolist()  # of a few numbers a list is looked through sooner
+        best = max(values)
+        least = best - _TIE * max(1.0, abs(best))
+        tied = [action for action, value in enumerate(values) if value >= least]
+        action = tied[0] if len(tied) == 1 else int(now.rng.choice(tied))
+        now.expected = values[action]
         if not self._task.frozen:
             now.recalled.append((recollection.slots[action].copy(), recollection.weights[action]))
         return action

@@ -25,10 +25,13 @@ def window(squared: _Reals, count: _Reals) -> tuple[_Reals, _Reals]:
     Returns:
         Weights that sum to 1 (or to 0 where there is no neighbour), ``[queries, k]``, and ``h^2``, ``[queries]``.
     """
-    finite = np.isfinite(squared)
-    known = np.where(finite, squared, 0.0)
-    reach = np.maximum(known.max(axis=-1), _SMALLEST_WINDOW) * 1.01
-    weights = np.square(1.0 - known / reach[..., None]) * (finite * count)
+    reach = squared.max(axis=-1)
+    if not np.isfinite(reach).all():
+        finite = np.isfinite(squared)
+        squared, count = np.where(finite, squared, 0.0), finite * count
+        reach = squared.max(axis=-1)
+    reach = np.maximum(reach, _SMALLEST_WINDOW) * 1.01
+    weights = np.square(1.0 - squared / reach[..., None]) * count
     return weights / np.maximum(weights.sum(axis=-1, keepdims=True), 1e-300), reach
 
 
