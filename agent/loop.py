@@ -109,7 +109,7 @@ def finite_reward(reward: SupportsFloat, where: str) -> float:
     """
     try:
         earned = float(reward)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         earned = math.nan
     if not math.isfinite(earned):
         raise EnvironmentFaultError(f"the reward is {reward} {where}")
@@ -130,11 +130,14 @@ def success_in(info: Mapping[str, Any]) -> bool | None:
     """Return what an environment says of success in its last info, ``is_success`` or ``success``; None if nothing.
 
     Raises:
-        EnvironmentFaultError: the info is no mapping.
+        EnvironmentFaultError: the info is no mapping, or what it says is neither true nor false.
     """
     info = _mapping(info)
     said = info.get("is_success", info.get("success"))
-    return None if said is None else bool(said)
+    try:
+        return None if said is None else bool(said)
+    except (TypeError, ValueError):
+        raise EnvironmentFaultError(f"the environment says of success {said!r}, which is not true or false") from None
 
 
 def offered(info: Mapping[str, Any]) -> Offer:

@@ -178,8 +178,10 @@ FAULTS = {
     "inf": r"step 2 of episode 3: an observation holds NaN or infinity",
     "shape": r"step 2 of episode 3: an observation has 3 numbers where its space declares 2",
     "huge_reward": r"the reward is -1e\+31 at step 2 of episode 3: up to 1e\+30 is served, so scale it",
+    "endless_reward": r"the reward is 10{400} at step 2 of episode 3",
     "nan_reward": r"the reward is nan at step 2 of episode 3",
     "nothing_reward": r"reward.*None|None.*reward",
+    "successes": r"step 2 of episode 3: the environment says of success array\(\[ True, False\]\), which is not",
 }
 
 

@@ -206,8 +206,9 @@ class Faulty(gymnasium.Env[Any, Any]):
 
     Args:
         fault: ``raise``, ``exit`` (raises SystemExit), ``reset`` (raises when reset for the third), ``nan`` or ``inf``
-            (in the observation), ``nan_reset``, ``nan_reward``, ``huge_reward``, ``shape``, ``nothing_reward``,
-            ``nothing_info``, ``interrupt`` (raises KeyboardInterrupt), or ``none``.
+            (in the observation), ``nan_reset``, ``nan_reward``, ``huge_reward``, ``endless_reward`` (an integer that no
+            float holds), ``shape``, ``nothing_reward``, ``nothing_info``, ``successes`` (two, in the info),
+            ``interrupt`` (raises KeyboardInterrupt), or ``none``.
     """
 
     def __init__(self, fault: str = "raise") -> None:
@@ -237,8 +238,13 @@ class Faulty(gymnasium.Env[Any, Any]):
                 "inf": np.array([np.inf, 0.5], F32),
                 "shape": np.zeros(3, F32),
             }.get(self._fault, shown)
-            reward = {"nan_reward": np.nan, "huge_reward": -1e31, "nothing_reward": None}.get(self._fault, reward)
-            info = None if self._fault == "nothing_info" else info
+            reward = {
+                "nan_reward": np.nan,
+                "huge_reward": -1e31,
+                "endless_reward": 10**400,
+                "nothing_reward": None,
+            }.get(self._fault, reward)
+            info = {"nothing_info": None, "successes": {"success": np.array([True, False])}}.get(self._fault, info)
         return shown, reward, self._step == 2, False, info
 
 
