@@ -145,6 +145,7 @@ def _stages(share: Sequence[float], stages: int) -> list[float]:
 
 def _verdict(report: Report) -> str:
     """Say how soon each arm is back after a silent switch, and what it forgets of ten rules."""
+    from ..learners import PEERS
     from ..report import measured
 
     rows = {(row.task, row.arm, row.metric): row for row in report.rows}
@@ -155,9 +156,11 @@ def _verdict(report: Report) -> str:
         if both[0] is not None and both[1] is not None:
             worst = max(both[0].high, both[1].high)
             word = "within" if worst <= _TARGET else "not within"
+            played = SUITE.tasks[silent]["stage"] * (_TIMES if arm in PEERS else 1)
+            first = f"in episode {measured(both[0])}" if both[0].low <= played else "in no episode"
+            back = measured(both[1]) if both[1].low <= played else "in none"
             sentences.append(
-                f"after a silent switch {arm} is at 0.9 in episode {measured(both[0])} and, back again, "
-                f"{measured(both[1])} ({word} {_TARGET})"
+                f"after a silent switch {arm} is at 0.9 {first} and, back again, {back} ({word} {_TARGET})"
             )
     for arm in SUITE.arms:
         row = rows.get(("ten cued", arm, "forgetting"))
@@ -166,4 +169,5 @@ def _verdict(report: Report) -> str:
     if not sentences:
         return "Nothing can be said yet: no case that decides has finished."
     text = "; ".join(sentences)
-    return f"{text[0].upper()}{text[1:]}. The peers had {_TIMES} times as many episodes."
+    beside = any(row.arm in PEERS for row in report.rows)
+    return f"{text[0].upper()}{text[1:]}." + (f" The peers had {_TIMES} times as many episodes." if beside else "")

@@ -63,6 +63,15 @@ def test_the_verdict_says_within_only_what_the_intervals_bear():
     assert forgetting.score([]).verdict.startswith("Nothing can be said yet")
 
 
+def test_the_verdict_tells_of_peers_only_where_some_played_and_of_no_episode_that_nobody_reached():
+    ours = [finished("silent A-B-A", "recall", seed, a_switch(21, 8)) for seed in range(2)]
+    verdict = forgetting.score(ours).verdict
+    assert "recall is at 0.9 in no episode and, back again, 8.00 [8.00, 8.00] (not within 6)" in verdict
+    assert "peers" not in verdict
+    long = {"share": [1.0] * 600, "table": [[1.0, 0.0], [0.5, 1.0], [1.0, 0.9]]}
+    assert "The peers had 10 times" in forgetting.score([*ours, finished("silent A-B-A", "dqn", 0, long)]).verdict
+
+
 def test_one_rule_is_the_rule_of_its_stage():
     silent = SUITE.tasks["silent A-B-A"]
     whole = phases.whole(silent, seed=3).unwrapped
