@@ -156,18 +156,22 @@ def _suite_command(suite: Suite) -> click.Command:
         jobs: int,
         as_json: bool,
     ) -> None:
+        from .suite import limits
+
         cases = suite.cases(range(first_seed, first_seed + seeds), tasks=tasks, arms=arms)
         if not cases:
             raise click.UsageError(f"{suite.name}: no task of {', '.join(tasks)} is played by {', '.join(arms)}")
         chosen = [("--first-seed", str(first_seed))] if first_seed else []
         chosen += [("--task", task) for task in tasks] + [("--arm", arm) for arm in arms]
         again = ["holdfast", "eval", suite.name, "--seeds", str(seeds), *chain(*chosen), "--out", str(out)]
-        _run_suite(suite, cases, out, jobs, as_json, shlex.join(again))
+        _run_suite(suite, cases, out, jobs, as_json, shlex.join(again), limits(seeds, tasks, arms))
 
     return run_suite
 
 
-def _run_suite(suite: Suite, cases: Sequence[Case], out: Path, jobs: int, as_json: bool, again: str) -> None:
+def _run_suite(
+    suite: Suite, cases: Sequence[Case], out: Path, jobs: int, as_json: bool, again: str, limits: Sequence[str]
+) -> None:
     from retention import HoldfastError
 
     from .progress import ProgressLine
@@ -188,7 +192,7 @@ def _run_suite(suite: Suite, cases: Sequence[Case], out: Path, jobs: int, as_jso
     finished = [result for result in results if result.error is None]
     if finished:
         report: Report = load(suite.score)(finished)
-        told = " ".join([report.verdict, *(f"{sentence}." for sentence in absent)])
+        told = " ".join([report.verdict, *(f"{sentence}." for sentence in (*limits, *absent))])
         _show(suite, replace(report, verdict=told), out, as_json)
     failed = len(cases) - len(finished)
     if failed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from importlib.metadata import version
 from typing import Any, final
@@ -144,3 +144,19 @@ class Suite:
             for arm, phases in self.arms.items()
             if arm in (arms or self.arms) and task in self.plays.get(arm, self.tasks)
         )
+
+
+def limits(seeds: int, tasks: Sequence[str], arms: Sequence[str]) -> tuple[str, ...]:
+    """Return the sentences that a verdict needs where a part of a suite was run, or one seed: it cannot know.
+
+    Args:
+        seeds: how many were run.
+        tasks: the only ones that were; none for all.
+        arms: likewise.
+    """
+    named = (("tasks", tasks), ("arms", arms))
+    part = "; ".join(f"{what} {', '.join(dict.fromkeys(names))}" for what, names in named if names)
+    sentences = [f"Only a part of the suite was run: {part}"] if part else []
+    if seeds == 1:
+        sentences.append("One seed was run: its intervals are points, and say nothing about other seeds")
+    return tuple(sentences)

@@ -123,6 +123,24 @@ def test_a_part_of_a_suite_runs_and_is_found_again_by_the_whole(toy, toy_command
     assert "2 of 20 cases were finished before" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--seeds", "2"), ""),
+        (("--seeds", "2", "--arm", "Kept", "--arm", "kept"), " Only a part of the suite was run: arms kept."),
+        (
+            ("--seeds", "1", "--task", "blocks", "--arm", "wiped"),
+            " Only a part of the suite was run: tasks blocks; arms wiped."
+            " One seed was run: its intervals are points, and say nothing about other seeds.",
+        ),
+    ],
+)
+def test_the_verdict_says_that_a_part_was_run_or_one_seed(words, said, toy_command, tmp_path):
+    result = run("toy", *words, "--out", str(tmp_path / "out"), "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["verdict"].partition(" cases were run.")[2] == said
+
+
 def test_a_part_goes_on_with_the_words_that_began_it(toy, toy_command, tmp_path, monkeypatch):
     monkeypatch.setattr(toy_command, "SUITE", toy(fail={"seed": 1, "how": "exit"}))
     result = run("toy", "--seeds", "1", "--first-seed", "1", "--arm", "wiped", "--out", str(tmp_path / "an out"))
