@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from importlib.metadata import entry_points
 from typing import Any
 
 import gymnasium
+import numpy as np
 from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv, VectorEnv
 
 from retention import EnvironmentFaultError
@@ -20,6 +23,9 @@ AnyEnv = gymnasium.Env[Any, Any] | VectorEnv[Any, Any, Any]
 
 # What gymnasium.make_vec puts among the arguments of an environment that vectorizes itself.
 _VECTOR_ARGUMENTS = frozenset({"render_mode", "num_envs", "vectorization_mode", "max_episode_steps"})
+
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+_SHOWN_WHOLE = 1000  # numbers of an array; of more, its text leaves out those in the middle
 
 
 def make_env(
@@ -68,8 +74,8 @@ def task_of(env: AnyEnv, *, frozen: bool) -> Task:
 def task_name(env: AnyEnv) -> str:
     """Return the name under which a memory keeps what belongs to a task: the id and the arguments it was made with.
 
-    Two environments of the same id and arguments are one task; a time limit is not part of it, nor is how it is drawn
-    or how many run side by side. An environment made without an id is named by its class.
+    Two environments of the same id and arguments are one task, in every process; a time limit is not part of it, nor is
+    how it is drawn or how many run side by side. An environment made without an id is named by its class.
     """
     spec, inner = env.spec, env.unwrapped
     if isinstance(inner, (AsyncVectorEnv, SyncVectorEnv)):
@@ -80,7 +86,29 @@ def task_name(env: AnyEnv) -> str:
     arguments = {name: value for name, value in spec.kwargs.items() if name not in aside}
     if not arguments:
         return spec.id
-    return f"{spec.id}?{json.dumps(arguments, sort_keys=True, default=str, separators=(',', ':'))}"
+    return f"{spec.id}?{_as_text(arguments)}"
+
+
+def _as_text(value: Any) -> str:
+    """Return an argument as JSON, the same in every process."""
+    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"))
+
+
+def _plain(value: Any) -> Any:
+    """Return an argument as JSON values: what is none by its text, without the address at which it lies."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    if isinstance(value, dict):
+        kinds = {type(key) for key in value}
+        sorts = len(kinds) < 2 and kinds <= {str, int, float, bool}
+        return {key if sorts else _as_text(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, (set, frozenset)):
+        return sorted(map(_as_text, value))
+    if isinstance(value, np.ndarray) and value.size > _SHOWN_WHOLE:
+        return hashlib.blake2b(_as_text(value.tolist()).encode(), digest_size=16).hexdigest()
+    return _ADDRESS.sub("", str(value))
 
 
 def _load_plugin(env_id: str) -> None:
