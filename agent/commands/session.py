@@ -14,6 +14,7 @@ import click
 import gymnasium
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
@@ -143,11 +144,11 @@ class Session:
         )
         rows.add_row("steps", f"{self._history.env_steps:,} in {seconds:.1f} s")
         kept = f"in {self._path}, namespace {self._agent.namespace}" if self._path else "not kept"
-        rows.add_row("templates", f"{self._templates:,} {kept}{', frozen' if self._agent.frozen else ''}")
+        rows.add_row("templates", escape(f"{self._templates:,} {kept}{', frozen' if self._agent.frozen else ''}"))
         if plot is not None:
-            rows.add_row("plot", plot)
+            rows.add_row("plot", escape(plot))
         console = Console(highlight=False)
-        console.print(Panel(rows, title=self._env_id, title_align="left", expand=False))
+        console.print(Panel(rows, title=escape(self._env_id), title_align="left", expand=False))
         for what, command in self._next(newest):
             click.echo(f"{what:<10}{command}")
 

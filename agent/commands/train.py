@@ -173,6 +173,7 @@ def _report(recipe: dict[str, Any], folder: Path, optimum: float, as_json: bool)
         click.echo(json.dumps({"folder": str(folder), **recipe}))
         return
     from rich.console import Console
+    from rich.markup import escape
     from rich.panel import Panel
     from rich.table import Table
 
@@ -184,7 +185,7 @@ def _report(recipe: dict[str, Any], folder: Path, optimum: float, as_json: bool)
     rows.add_row("memory wiped", f"episode {len(wiped)}: {wiped[-1]:.3g}")
     rows.add_row("cost", f"{recipe['env_steps']:,} steps of tasks, {recipe['cpu_seconds']:.0f} CPU-seconds")
     rows.add_row("tasks", f"{recipe['scores']['tasks']} that training never saw, the best action always")
-    rows.add_row("policy", str(folder))
+    rows.add_row("policy", escape(str(folder)))
     Console(highlight=False).print(Panel(rows, title=recipe["family"], title_align="left", expand=False))
     words = ["holdfast", "run", recipe["env_id"], "--policy", f"retention:{folder}", "--memory", "memory.db"]
     click.echo(f"use it:   {shlex.join(words)}")

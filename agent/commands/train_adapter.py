@@ -173,6 +173,7 @@ def _report(recipe: dict[str, Any], folder: Path, name: str, as_json: bool) -> N
         click.echo(json.dumps({"folder": str(folder), **recipe}))
         return
     from rich.console import Console
+    from rich.markup import escape
     from rich.panel import Panel
     from rich.table import Table
 
@@ -188,5 +189,5 @@ def _report(recipe: dict[str, Any], folder: Path, name: str, as_json: bool) -> N
     rows.add_row("other texts", f"perplexity {scores['drift']:+.2f} % with that memory")
     rows.add_row("size", f"{recipe['trainable']:,} weights, {recipe['trainable_share']:.2%} of the model's")
     rows.add_row("cost", f"{recipe['cpu_seconds']:.0f} CPU-seconds, after {recipe['cache_cpu_seconds']:.0f} of reading")
-    rows.add_row("adapter", str(folder))
+    rows.add_row("adapter", escape(str(folder)))
     Console(highlight=False).print(Panel(rows, title=name, title_align="left", expand=False))

@@ -397,6 +397,17 @@ def test_the_panel_shows_long_paths_whole(run: Run, tmp_path: Path) -> None:
     assert str(folder / "returns.png") in shown
 
 
+def test_the_panel_shows_names_with_brackets_as_they_are(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "runs[red]" / "last[" / "]"
+    folder.mkdir(parents=True)
+    names = ["--memory", folder / "m.db", "--namespace", "team[/a]", "--plot", folder / "returns.png"]
+    done = run(CORRIDOR, "--episodes", 2, *names)
+    assert done.exit_code == 0, done.output
+    shown = "".join(done.stdout.partition("╰")[0].replace("│", "").split())
+    for name in (folder / "m.db", "team[/a]", folder / "returns.png"):
+        assert str(name) in shown
+
+
 @pytest.mark.parametrize("suffix", ["svg", "PDF"])
 def test_other_formats(suffix: str, run: Run, tmp_path: Path) -> None:
     picture = tmp_path / f"returns.{suffix}"
