@@ -2,16 +2,19 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from evals.results import ResultsFile
+from evals.phase import PhaseRun
+from evals.results import Result, ResultsFile
 from evals.runner import run_cases
-from retention import ForeignFileError, MemoryLockedError
+from retention import ForeignFileError, MemoryLockedError, MemoryWriteError
 
 
 def marks(file: Path) -> list[str]:
@@ -101,6 +104,33 @@ def test_a_foreign_file_is_refused_and_not_touched(toy, tmp_path):
     with pytest.raises(ForeignFileError, match="no file of results"):
         run_cases(toy().cases([0]), tmp_path)
     assert (tmp_path / "results.db").read_bytes() == before
+
+
+@pytest.mark.parametrize("table", ["templates (id)", "cases (key)"])
+def test_a_database_of_something_else_is_refused_and_not_touched(table, toy, tmp_path):
+    with closing(sqlite3.connect(tmp_path / "results.db")) as database:
+        database.execute(f"create table {table}")
+    before = (tmp_path / "results.db").read_bytes()
+    with pytest.raises(ForeignFileError, match="no file of results"):
+        run_cases(toy().cases([0]), tmp_path)
+    assert (tmp_path / "results.db").read_bytes() == before
+
+
+def test_results_that_cannot_be_opened_are_one_error(toy, tmp_path):
+    (tmp_path / "results.db").mkdir()
+    with pytest.raises(MemoryWriteError, match=r"results\.db cannot be written"):
+        run_cases(toy().cases([0]), tmp_path)
+
+
+def test_a_full_disk_ends_a_run_in_one_error_and_keeps_what_had_ended(toy, tmp_path):
+    with ResultsFile(tmp_path / "results.db") as results:
+        case, other = toy().cases([0])
+        results.save(Result(case=case, phases=()))
+        results._database.execute("pragma max_page_count = 1")  # it does not go below what there is
+        full = PhaseRun(phase="toy:play", process=1, seconds=1.0, answer={"filler": "x" * 100_000})
+        with pytest.raises(MemoryWriteError, match=r"cannot be written .*full"):
+            results.save(Result(case=other, phases=(full,)))
+        assert [each.case for each in results.finished([case, other])] == [case]
 
 
 def test_wrong_jobs_are_named(tmp_path):
