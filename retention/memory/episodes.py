@@ -17,6 +17,8 @@ from .scope import TASK_LIMIT, check_name
 AGENT = "agent"
 """The source of what an agent says of itself: it counts for little, and decides nothing."""
 
+_MOST_REWARD = 1e30  # as in a run: sums of these are still float32
+
 
 @final
 @dataclass(frozen=True, kw_only=True)
@@ -184,6 +186,8 @@ def checked_opinion(
         raise ValueError(f"rating must lie in [-1, 1], got {rating!r}")
     if reward is not None and not math.isfinite(reward):
         raise ValueError(f"reward must be finite, got {reward!r}")
+    if reward is not None and abs(reward) > _MOST_REWARD:
+        raise ValueError(f"reward must lie in [-{_MOST_REWARD:g}, {_MOST_REWARD:g}], got {reward!r}: scale it")
     if feedback_id is not None:
         check_name(feedback_id, "feedback_id")
     check_name(source, "source")

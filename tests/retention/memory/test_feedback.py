@@ -169,6 +169,7 @@ def test_failures_stay_where_both_are_admitted(draft: Draft, steps: Steps) -> No
         ({"rating": 1.5}, r"rating must lie in \[-1, 1\], got 1.5"),
         ({"rating": math.nan}, "rating must lie in .* got nan"),
         ({"reward": math.inf}, "reward must be finite, got inf"),
+        ({"reward": -1e31}, r"reward must lie in \[-1e\+30, 1e\+30\], got -1e\+31: scale it"),
         ({"rating": 1, "feedback_id": ""}, "feedback_id must have 1 to 200 characters"),
     ],
 )
