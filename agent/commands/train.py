@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -39,7 +40,11 @@ class _FamilyOrAdapter(click.Command):
     help="The folder of the policy; policies/FAMILY by default.",
 )
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The same seed, the same policy."
+    "--seed",
+    type=click.IntRange(min=0, max=2**63 - 1),  # torch takes no larger ones
+    default=0,
+    show_default=True,
+    help="The same seed, the same policy.",
 )
 @click.option("--iterations", type=click.IntRange(min=1), help="Optimiser steps; the family's own number by default.")
 @click.option("--batch", type=click.IntRange(min=1), default=64, show_default=True, help="Tasks of each step.")
@@ -76,6 +81,8 @@ def train(
     if family is None:
         _list(as_json)
         return
+    if not math.isfinite(rate):
+        raise click.UsageError(f"--rate must be finite, got {rate}")
     if plot is not None:
         from .plot import check_plot
 

@@ -190,6 +190,8 @@ def test_what_cannot_be_is_said_in_one_line(call: Call, tmp_path: Path) -> None:
     (tmp_path / "training.safetensors").write_bytes(b"something else")
     assert "is not a safetensors file" in refusal(call("train", "hidden-rule", *TINY, "--out", tmp_path))
     assert call("train", "hidden-rule", "--iterations", 0).exit_code == 2
+    for wrong in (["--rate", "nan"], ["--rate", "inf"], ["--seed", 2**64]):
+        assert call("train", "hidden-rule", "--iterations", 1, "--out", tmp_path / "out", *wrong).exit_code == 2
 
 
 @posix
