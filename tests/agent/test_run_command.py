@@ -288,6 +288,7 @@ def test_a_task_that_was_learned_the_other_way_names_the_option(
         ("a=b=c", "b=c"),
         ("a=-1", -1),
         ("a=__import__('os')", "__import__('os')"),
+        ("a={[1]}", "{[1]}"),
     ],
 )
 def test_arguments_of_the_environment(text: str, value: Any, run: Run) -> None:
