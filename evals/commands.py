@@ -179,6 +179,8 @@ def _run_suite(
     from .runner import run_cases
 
     cases, absent = _that_can_run(suite, cases)
+    if not cases:
+        raise HoldfastError(f"nothing of this can be run here: {'; '.join(absent)}")
     for sentence in absent:
         click.echo(sentence, err=True)
     with ProgressLine(len(cases)) as line:

@@ -103,6 +103,10 @@ def test_what_cannot_run_here_is_left_out_with_one_line_and_said_in_the_verdict(
     assert result.stderr.count("wiped is left out") == 1
     again = run("toy", "--seeds", "2", "--out", str(tmp_path / "out"))
     assert "2 of 2 cases were finished before" in again.stderr
+    none = run("toy", "--arm", "wiped", "--out", str(tmp_path / "none"), "--json")
+    assert isinstance(none.exception, HoldfastError)
+    assert str(none.exception) == "nothing of this can be run here: wiped is left out: no such package"
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_part_of_a_suite_runs_and_is_found_again_by_the_whole(toy, toy_command, tmp_path, monkeypatch):
