@@ -41,6 +41,9 @@ class NumberedCandidates(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructo
                 "writes texts"
             )
         self.action_space = spaces.Discrete(int(env.get_wrapper_attr("candidate_count")))
+        seen = env.observation_space
+        if isinstance(seen, spaces.Text):  # a situation may be empty, as at the end, where an observation is not
+            self.observation_space = spaces.Text(seen.max_length, min_length=0, charset=seen.character_set)
         self._candidates: list[str] = []
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:

@@ -107,3 +107,15 @@ def test_the_command_plays_texts_and_refuses_what_cannot_be_played(tmp_path, cle
     done = call("mute:Mute-v0", "--episodes", "2")
     assert done.returncode == 1 and done.stdout == ""
     assert done.stderr.count("\n") == 1 and "it needs a policy that writes texts" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["HiddenApi", "HiddenSchema", "ToldFacts"])
+def test_what_is_observed_lies_in_the_space_to_the_end(name):
+    world = NumberedCandidates(gymnasium.make(f"holdfast/{name}-v0"))
+    observation, _ = world.reset(seed=0)
+    over = False
+    while not over:
+        assert observation in world.observation_space
+        observation, _, terminated, truncated, _ = world.step(0)
+        over = terminated or truncated
+    assert observation in world.observation_space
