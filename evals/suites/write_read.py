@@ -95,7 +95,7 @@ def _kept_sentence(report: Report, task: str, values: dict[tuple[str, str], list
 
     shown = {row.arm: row for row in report.rows if row.task == task}
     if not set(_KEPT) <= set(shown):
-        return f"Nothing can be said yet about {task}: {' and '.join(SUITE.arms)} must have finished."
+        return f"Nothing can be said yet about {task}: kept and vanilla must have finished."
     kept = values[task, "kept"]
     return (
         f"In a new process all of {task} are recalled in {sum(share == 1.0 for share in kept)} of {len(kept)} seeds: "

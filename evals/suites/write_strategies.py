@@ -114,6 +114,8 @@ def _verdict(report: Report) -> str:
     shown = [arm for arm in _STRATEGIES if all(_row(report, task, arm, "accuracy") for task in tasks)]
     if not tasks or not shown:
         return "Nothing can be said yet: no way of writing has finished on every task."
+    if len(shown) == 1:
+        return f"Nothing can be said yet: {shown[0]} has finished on every task, and no other way to compare it with."
 
     def accuracy(task: str, arm: str) -> Row:
         return report.find(task, arm, "accuracy")

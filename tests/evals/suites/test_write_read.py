@@ -53,7 +53,7 @@ def test_the_score_by_hand():
 
 def test_nothing_is_said_of_what_has_not_finished():
     report = write_read.score(one_seed(0, 1.0)[:1])
-    assert report.verdict.startswith("Nothing can be said yet about 64 facts")
+    assert report.verdict.startswith("Nothing can be said yet about 64 facts: kept and vanilla must have finished.")
     assert "fine-tuned" not in report.verdict
 
 

@@ -76,6 +76,11 @@ def test_the_recommendation_follows_the_table():
     assert nothing.verdict == (
         "Nothing can be said yet: no way of writing has finished on every task. Not measured: rmt, since no package."
     )
+    alone = write_strategies.score([finished("copy", "blend", 0, answer(0.2, 16.0, "copy 8"))])
+    assert alone.verdict == (
+        "Nothing can be said yet: blend has finished on every task, and no other way to compare it with."
+    )
+    assert alone.rows
 
 
 @pytest.mark.parametrize("task", list(SUITE.tasks))
