@@ -56,7 +56,8 @@ def run_cases(
             results[result.case.key] = result
             on_result(result)
 
-        _run([case for case in cases if case.key not in results], out / "cases", jobs, on_start, keep)
+        waiting = {case.key: case for case in cases if case.key not in results}  # one that is named twice runs once
+        _run(list(waiting.values()), out / "cases", jobs, on_start, keep)
         return [results[case.key] for case in cases]
 
 

@@ -106,6 +106,14 @@ def test_a_foreign_file_is_refused_and_not_touched(toy, tmp_path):
     assert (tmp_path / "results.db").read_bytes() == before
 
 
+def test_a_case_that_is_named_twice_runs_once(toy, tmp_path):
+    mark = tmp_path / "mark.txt"
+    (case, other) = toy(mark=str(mark)).cases([0])
+    first, second, third = run_cases([case, other, case], tmp_path / "out", jobs=2)
+    assert first == third and first.error is None and second.case == other
+    assert len(marks(mark)) == 1
+
+
 @pytest.mark.parametrize("table", ["templates (id)", "cases (key)"])
 def test_a_database_of_something_else_is_refused_and_not_touched(table, toy, tmp_path):
     with closing(sqlite3.connect(tmp_path / "results.db")) as database:
