@@ -45,6 +45,8 @@ def make_env(
         _load_plugin(env_id)
         return gymnasium.make(env_id, max_episode_steps=max_episode_steps, **(arguments or {}))
     except gymnasium.error.UnregisteredEnv as error:
+        if env_id.rpartition(":")[2] in gymnasium.registry:  # it is another one, of which this one is made
+            raise EnvironmentFaultError(f"cannot make {env_id}: {_one_line(error)}") from error
         raise EnvironmentFaultError(f"no environment named {env_id!r}. {_nearest(env_id)}") from error
     except ModuleNotFoundError as error:
         cause = error.__cause__ if isinstance(error.__cause__, ModuleNotFoundError) else error

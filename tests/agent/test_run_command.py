@@ -539,6 +539,11 @@ def test_what_cannot_be_played_is_one_line(env_id: str, said: str, run: Run, pat
     assert said in refusal(run(env_id, "--memory", path, "--episodes", 2))
 
 
+def test_an_environment_that_is_made_of_one_that_is_not_there_says_which(run: Run) -> None:
+    line = refusal(run("holdfast/TaskStream-v0", "--env-arg", 'tasks=["FrozenLak-v1"]'))
+    assert line.startswith("holdfast: cannot make holdfast/TaskStream-v0: Environment `FrozenLak` doesn't exist.")
+
+
 def test_an_argument_that_the_environment_does_not_know_is_one_line(run: Run) -> None:
     line = refusal(run(CORRIDOR, "--env-arg", "rooms=3"))
     assert "cannot make toy/Corridor-v0" in line
