@@ -57,6 +57,7 @@ class Agent:
         self.frozen = frozen
         self.reward: Reward = reward
         self._bound: tuple[TaskMemory, Task] | None = None
+        self._playing = False
         self._abandoned = False  # whether the policy saw parts of episodes that never ended, which no memory has
         self._rng = episode_rng(seed, 0)
 
@@ -125,7 +126,7 @@ class Agent:
                 the other way round.
             TypeError: ``env`` is no environment.
             UnsupportedSpaceError: the policy cannot serve the environment's spaces.
-            ValueError: a number is out of its range.
+            ValueError: a number is out of its range, or a run is in progress.
         """
         if episodes < 0:
             raise ValueError(f"episodes must not be negative, got {episodes}")
@@ -146,6 +147,7 @@ class Agent:
             plays = play(limited, self.policy, first=first, episodes=episodes, seed=self.seed, hidden=hidden)
         results: list[EpisodeResult] = []
         ended = False
+        self._playing = True
         try:
             for played in plays:
                 results.append(learner.keep(played))
@@ -158,7 +160,7 @@ class Agent:
                     self._rate(rate, results, late)
             ended = not isinstance(env, VectorEnv)  # the other lanes of a vector are in the middle of an episode
         finally:
-            self._abandoned = not ended
+            self._playing, self._abandoned = False, not ended
             learner.save_values()
         return History(tuple(results))
 
@@ -184,7 +186,10 @@ class Agent:
                 the other way round.
             TypeError: ``env`` is no environment.
             UnsupportedSpaceError: the policy cannot serve the environment's spaces.
+            ValueError: a run is in progress.
         """
+        if self._playing:
+            raise ValueError("this agent is in the middle of a run: open another one, as frozen, on the same file")
         bound = task_of(env, frozen=self.frozen)
         scope = task or task_name(env)
         if self._bound is None or self._abandoned or (self._learner.scope, self._bound[1]) != (scope, bound):

@@ -130,6 +130,21 @@ def test_tasks_in_one_file_stay_apart(path: Path) -> None:
     assert right.chosen[-12:] == [1] * 12
 
 
+def test_a_run_within_a_run_is_refused_and_one_beside_it_is_not(path: Path) -> None:
+    other = Arms((0.0, 1.0))
+
+    def beside(result: EpisodeResult) -> None:
+        with Agent.open(path, namespace="alice", frozen=True) as second:
+            assert len(second.run(other, episodes=1, task="other")) == 1
+
+    with Agent.open(path, namespace="alice") as agent:
+        agent.run(Arms(), episodes=2, on_episode=beside)
+        for within in (lambda _: agent.run(other, episodes=1, task="other"), lambda _: agent.bind(other)):
+            with pytest.raises(ValueError, match="in the middle of a run"):
+                agent.run(Arms(), episodes=2, on_episode=within)
+        assert len(agent.run(other, episodes=2)) == 2
+
+
 def test_going_back_to_a_task_changes_nothing_it_knew(path: Path) -> None:
     with Agent.open(path, namespace="alice", seed=1) as agent:
         agent.run(Corridor(), episodes=15, task="corridor")
