@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from retention import EpisodicMemory, Transitions
 
 _LATEST = 200  # rated episodes that are learned from
-_LOOKED_AT = 1000  # latest episodes among which these are sought
+_LOOKED_AT = 1000  # latest episodes among which these are sought first
 _FIXED = 0.1  # episodes whose numbers of decisions differ by less are of one length
 _NEUTRAL = 0.5  # the worth of an episode rated 0
 _NOISES = (0.01, 0.03, 0.1, 0.3, 1.0)  # variance of a rating over the variance of what it judges
@@ -166,11 +166,7 @@ class TaskRatings:
             transitions: of the task.
             discount: of the policy, per decision, in (0, 1).
         """
-        rated = [
-            (each.rating, trace)
-            for each in self._memory.episodes(namespace=self._namespace, task=self._task, limit=_LOOKED_AT)
-            if each.rating is not None and (trace := self._trace(each.episode_id)) is not None
-        ][-_LATEST:]
+        rated = self._rated()
         if not rated or not len(transitions):
             return replace(transitions, reward=np.zeros(len(transitions)), rating=np.zeros(len(transitions)))
         worths = np.array([(1.0 + rating) / 2.0 for rating, _ in rated])
@@ -179,6 +175,19 @@ class TaskRatings:
         decisions, ends = _marks(transitions)
         each_earned = [earned.get(a, 0.0) + earned.get(b, 0.0) for a, b in zip(decisions, ends, strict=True)]
         return replace(transitions, reward=np.zeros(len(transitions)), rating=np.array(each_earned))
+
+    def _rated(self) -> list[tuple[float, Trace]]:
+        """Return the ratings and the traces of the latest rated episodes; among all, where the latest are not rated."""
+        for limit in (_LOOKED_AT, None):
+            episodes = self._memory.episodes(namespace=self._namespace, task=self._task, limit=limit)
+            rated = [
+                (each.rating, trace)
+                for each in episodes
+                if each.rating is not None and (trace := self._trace(each.episode_id)) is not None
+            ]
+            if len(rated) >= _LATEST or len(episodes) < _LOOKED_AT:
+                break
+        return rated[-_LATEST:]
 
     def _trace(self, episode_id: str) -> Trace | None:
         if episode_id not in self._traces:

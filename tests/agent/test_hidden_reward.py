@@ -107,6 +107,18 @@ def test_it_learns_from_ratings_alone_also_from_late_ones(late: int) -> None:
     assert [each.gate for each in history.episodes] == [each.gate.signed for each in kept]
 
 
+def test_what_ratings_taught_stays_however_many_episodes_without_any_follow(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.ratings._LOOKED_AT", 20)
+    env = gymnasium.make("FrozenLake-v1", is_slippery=False)
+    with Agent.open(path, namespace="alice", reward="hidden", seed=1) as agent:
+        agent.run(env, episodes=40, rate=up_or_down)
+        agent.run(env, episodes=25)
+    with Agent.open(path, namespace="alice", frozen=True, seed=2) as agent:
+        assert agent.run(env, episodes=5).returns.tolist() == [1.0] * 5
+
+
 def test_it_learns_although_every_seventh_rating_is_wrong() -> None:
     def rate(result: EpisodeResult) -> float:
         return up_or_down(result) * (-1.0 if result.episode % 7 == 3 else 1.0)
