@@ -26,6 +26,7 @@ from .protocol import Experience, Task
 
 _KIND = "ppo"
 _WIDEST = 4096  # numbers of a key
+_MOST_ACTIONS = 65_536  # to choose among: weights and rollout of more are larger than what SQLite holds in a row
 _SAVES = 8  # times in a rollout that settings are brought up to date: they are larger than an episode
 
 _NOTHING = np.zeros(1, np.float32)
@@ -85,6 +86,10 @@ class GradientPolicy:
         if self._width > _WIDEST:
             raise UnsupportedSpaceError(f"{task.observation_space} has {self._width} numbers; at most {_WIDEST} fit")
         self._doing: Doing = doing(task.action_space)
+        if self._doing.count > _MOST_ACTIONS:
+            raise UnsupportedSpaceError(
+                f"{task.action_space} has {self._doing.count} actions or numbers; at most {_MOST_ACTIONS} fit"
+            )
         self._form = TemplateForm(width=self._width, doing=self._doing)
         self._learner: Learner | None = None
         self._lanes: dict[int, _Lane] = {}

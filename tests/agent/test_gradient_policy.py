@@ -230,3 +230,5 @@ def test_spaces_that_cannot_be_served_are_refused():
         GradientPolicy().begin(Task(observation_space=wide, action_space=spaces.Discrete(2)))
     with pytest.raises(UnsupportedSpaceError, match="actions of Text"):
         GradientPolicy().begin(Task(observation_space=spaces.Discrete(2), action_space=spaces.Text(3)))
+    with pytest.raises(UnsupportedSpaceError, match="has 1000000 actions or numbers; at most 65536 fit"):
+        GradientPolicy().begin(Task(observation_space=spaces.Discrete(2), action_space=spaces.Discrete(10**6)))
