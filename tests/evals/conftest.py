@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import environments  # noqa: F401 - registers holdfast's: a file of tests must pass alone too
 from agent import LocalModel
 from evals.suite import Suite
 
