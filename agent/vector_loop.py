@@ -11,6 +11,8 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import concatenate, create_empty_array, iterate
 
+from retention import EnvironmentFaultError
+
 from .loop import FAULTS, Played, environment_fault, finite_reward, success_in
 from .policies.protocol import ActsOnLanes, Policy
 from .seeding import episode_rng, episode_seed
@@ -34,15 +36,17 @@ def play_vector(
 
     Raises:
         EnvironmentFaultError: an environment raised, or sent NaN or infinity.
-        ValueError: the environment does not reset itself.
+        ValueError: the environment does not reset itself, or its infos are no dict of columns.
     """
     mode = env.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP)
     if mode is AutoresetMode.DISABLED:
         raise ValueError("the vector environment has autoreset disabled; make it with NEXT_STEP or SAME_STEP")
     try:
-        batch, _ = env.reset(seed=episode_seed(seed, first))
+        batch, infos = env.reset(seed=episode_seed(seed, first))
     except FAULTS as error:
         raise environment_fault("reset", first, 0, error) from error
+    if not isinstance(infos, Mapping):  # as DictInfoToList makes them
+        raise ValueError(f"the infos of the vector environment are a {type(infos).__name__}, wanted a dict of columns")
     lanes, split = range(env.num_envs), _splitter(env)
     total, length = [0.0] * env.num_envs, [0] * env.num_envs
     started = [time.perf_counter()] * env.num_envs
@@ -61,7 +65,8 @@ def play_vector(
             batch, rewards, terminations, truncations, infos = env.step(_joined(env, actions))
         except FAULTS as error:
             raise environment_fault("step", number, max(length) + 1, error) from error
-        every = zip(lanes, split(batch), rewards.tolist(), terminations.tolist(), truncations.tolist(), strict=True)
+        told = (np.asarray(each).tolist() for each in (rewards, terminations, truncations))
+        every = zip(lanes, split(batch), *told, strict=True)
         for lane, observation, reward, terminated, truncated in every:
             if resetting[lane]:
                 resetting[lane] = False
@@ -73,7 +78,7 @@ def play_vector(
             length[lane] += 1
             over = terminated or truncated
             same_step = over and mode is AutoresetMode.SAME_STEP
-            last = infos["final_obs"][lane] if same_step else observation
+            last = _final(infos, lane) if same_step else observation
             policy.observe(0.0 if hidden else earned, last, terminated, truncated, lane=lane)
             if not over:
                 continue
@@ -114,6 +119,16 @@ def _joined(env: VectorEnv[Any, Any, Any], actions: list[Any]) -> Any:
         empty: Any = create_empty_array(single, len(actions))
         return concatenate(single, actions, empty)
     return np.array(actions, single.dtype)
+
+
+def _final(infos: Mapping[str, Any], lane: int) -> Any:
+    """Return the last observation of an episode whose lane has begun another one."""
+    try:
+        return infos["final_obs"][lane]
+    except (KeyError, IndexError, TypeError) as error:
+        raise EnvironmentFaultError(
+            f"the vector environment resets in the same step, but its infos hold no final_obs of lane {lane}"
+        ) from error
 
 
 def _lane_info(infos: Mapping[str, Any], lane: int) -> dict[str, Any]:

@@ -101,7 +101,8 @@ class RetentionPolicy:
             self._drop_slots()
         if settings:
             swept = swept and settings["discount"] == self.config.discount
-            self._low, self._high = settings["return_low"], settings["return_high"]
+            low, high = settings["return_low"], settings["return_high"]
+            self._low, self._high = (np.inf, -np.inf) if low is None else (low, high)
             self._slots.rating_unit = self._rating_unit()
             self._slots.best_return, self._slots.best_rate = settings["best_return"], settings["best_rate"]
             if not self._keys.exact:
@@ -183,8 +184,7 @@ class RetentionPolicy:
 
     def _choose(self, now: Lane, recollection: Recollection) -> int:
         values: list[float] = recollection.values.tolist()  # of a few numbers a list is looked through sooner
-        best = max(values)
-        least = best - _TIE * max(1.0, abs(best))
+        least = (best := max(values)) - _TIE * max(1.0, abs(best))
         tied = [action for action, value in enumerate(values) if value >= least]
         action = tied[0] if len(tied) == 1 else int(now.rng.choice(tied))
         now.expected = values[action]
@@ -287,8 +287,8 @@ class RetentionPolicy:
             "encoder": self._keys.encoder,
             "best_return": self._slots.best_return,
             "best_rate": self._slots.best_rate,
-            "return_low": self._low if np.isfinite(self._low) else 0.0,
-            "return_high": self._high if np.isfinite(self._high) else 0.0,
+            "return_low": self._low if np.isfinite(self._low) else None,  # no episode has ended
+            "return_high": self._high if np.isfinite(self._high) else None,
             "pace": None if self._keys.exact else self._pace.state(),
             "scale": None if scale is None else scale.tolist(),
         }

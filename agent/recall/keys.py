@@ -21,6 +21,7 @@ Flatten = Callable[[Any], list[NDArray[Any]]]
 _LARGEST_SYMBOL = 2**24  # float32 tells all smaller integers apart
 _MOST_NUMBERS = 256  # of a Box: beyond, it is encoded
 _TEXT_NUMBERS, _TEXT_BITS = 3, 32  # of a text among symbols, and beside real numbers
+_SMALL = np.float32(1e-21)  # times a finite number: its square, and the sum of any key's, is finite
 _ZERO = np.float32(0.0)  # added to a key: -0.0 and 0.0 are one place
 _SUPPORTED = "Discrete, MultiDiscrete, MultiBinary, Box, Text, and Tuple or Dict of these"
 
@@ -59,7 +60,8 @@ class KeySpace:
             raise EnvironmentFaultError(
                 f"an observation has {key.size} numbers where its space declares {self.width}: {_shown(observation)}"
             )
-        if not (math.isfinite(key.dot(key)) or np.isfinite(key).all()):  # squares of finite numbers may be infinite
+        small = key * _SMALL
+        if not math.isfinite(small.dot(small)):
             raise EnvironmentFaultError(
                 f"an observation holds NaN or infinity, or a number beyond 3.4e38: {_shown(observation)}"
             )
@@ -113,8 +115,13 @@ def _inner(space: spaces.Space[Any]) -> list[spaces.Space[Any]]:
     if isinstance(space, spaces.Tuple):
         return list(space.spaces)
     if isinstance(space, spaces.Dict):
-        return [space.spaces[name] for name in sorted(space.spaces)]
+        return [part for _, part in _by_name(space)]
     return []
+
+
+def _by_name(space: spaces.Dict) -> list[tuple[Any, spaces.Space[Any]]]:
+    """Return the parts of a Dict space by the order of their names, which may be texts, numbers or both."""
+    return sorted(space.spaces.items(), key=lambda part: (str(type(part[0])), part[0]))
 
 
 def _part(space: spaces.Space[Any], *, one_hot: bool, encoded: MakeEncoder) -> _Part:
@@ -135,7 +142,7 @@ def _part(space: spaces.Space[Any], *, one_hot: bool, encoded: MakeEncoder) -> _
             return _Part(
                 width, lambda value: [piece for each, part in zip(flattens, value, strict=True) for piece in each(part)]
             )
-        named = list(zip(sorted(space.spaces), flattens, strict=True))
+        named = list(zip([name for name, _ in _by_name(space)], flattens, strict=True))
         return _Part(width, lambda value: [piece for name, each in named for piece in each(value[name])])
     if space.dtype is not None and space.dtype.kind == "U":  # gymnasium's Text, and spaces of texts that others define
         return _Part(_TEXT_BITS, _text_bits) if one_hot else _Part(_TEXT_NUMBERS, _text_numbers)

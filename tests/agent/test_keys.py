@@ -317,3 +317,13 @@ def test_different_symbols_beside_a_real_number_lie_apart(space: spaces.Space[An
     for one, other in ((space.sample(), space.sample()) for _ in range(8)):
         apart = float(np.square(keys.key((one, at)) - keys.key((other, at))).sum())
         assert apart == 0.0 if same(one, other) else apart >= 1.0
+
+
+def test_large_numbers_are_kept_without_a_warning() -> None:
+    largest = np.full(256, np.finfo(F32).max, F32)
+    assert np.array_equal(key_space(spaces.Box(-np.inf, np.inf, (256,), F32)).key(largest), largest)
+
+
+def test_the_names_of_a_dict_may_be_texts_and_numbers() -> None:
+    space = spaces.Dict({"b": spaces.Discrete(3), 1: spaces.Discrete(3), "a": spaces.Discrete(3)})
+    assert key_space(space).key({"b": 2, 1: 1, "a": 0}).tolist() == [1.0, 0.0, 2.0]

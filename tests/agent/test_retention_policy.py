@@ -287,6 +287,17 @@ def test_restored_it_recalls_what_the_saved_one_did(kind: str, path: Path) -> No
                     np.testing.assert_allclose(again.values, saved[context].values, rtol=1e-6)
 
 
+def test_the_range_of_returns_is_that_of_episodes_that_ended(path: Path) -> None:
+    """What was kept before the first one ends says nothing of it; no return of 0 is in it then."""
+    for episodes in (0, 1, 1):
+        with Agent.open(path, namespace="alice", seed=1) as agent:
+            earned = agent.run(gymnasium.make("CliffWalking-v1", max_episode_steps=20), episodes=episodes).returns
+            kept = agent.policy.settings()
+        if not episodes:
+            assert (kept["return_low"], kept["return_high"]) == (None, None)
+    assert max(earned) <= kept["return_high"] <= -20
+
+
 def test_restored_a_symbolic_memory_is_the_same_bit_for_bit(path: Path) -> None:
     with Agent.open(path, namespace="alice", seed=1) as agent:
         agent.run(Corridor(), episodes=15)

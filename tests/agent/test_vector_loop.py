@@ -10,8 +10,8 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium import spaces
-from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
-from gymnasium.wrappers.vector import RecordEpisodeStatistics
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv, VectorWrapper
+from gymnasium.wrappers.vector import DictInfoToList, RecordEpisodeStatistics
 from toy_worlds import Arms, Corridor, Counter, Faulty, Line, Signs
 
 from agent import Agent, Experience, IdlePolicy, RetentionPolicy, Task, make_env, task_name
@@ -156,6 +156,37 @@ def test_without_autoreset_it_says_so() -> None:
         pytest.raises(ValueError, match="autoreset disabled; make it with NEXT_STEP or SAME_STEP"),
     ):
         agent.run(env, episodes=1)
+
+
+class Plain(VectorWrapper):
+    """Rewards and ends as lists, as an environment of one's own may have them; and no last observation."""
+
+    def __init__(self, env: VectorEnv[Any, Any, Any], *, final: bool) -> None:
+        super().__init__(env)
+        self.final = final
+
+    def step(self, actions: Any) -> Any:
+        batch, rewards, terminations, truncations, infos = super().step(actions)
+        if not self.final:
+            infos.pop("final_obs", None)
+        return batch, rewards.tolist(), terminations.tolist(), truncations.tolist(), infos
+
+
+def test_lists_serve_as_well_as_arrays() -> None:
+    vector = SyncVectorEnv([lambda: Counter((3,), "array")] * 2, autoreset_mode=AutoresetMode.SAME_STEP)
+    with Agent.open(None, namespace="alice", policy=Recording()) as agent:
+        assert agent.run(Plain(vector, final=True), episodes=4).episodes[-1].length == 3
+
+
+def test_infos_in_which_lanes_or_last_observations_are_not_found_are_told() -> None:
+    def vector() -> VectorEnv[Any, Any, Any]:
+        return SyncVectorEnv([lambda: Counter((3,), "array")] * 2, autoreset_mode=AutoresetMode.SAME_STEP)
+
+    with Agent.open(None, namespace="alice", policy=Recording()) as agent:
+        with pytest.raises(EnvironmentFaultError, match="resets in the same step, but its infos hold no final_obs"):
+            agent.run(Plain(vector(), final=False), episodes=4)
+        with pytest.raises(ValueError, match="the infos of the vector environment are a list, wanted a dict"):
+            agent.run(DictInfoToList(vector()), episodes=4)
 
 
 def test_a_step_limit_is_for_single_environments() -> None:
