@@ -213,6 +213,11 @@ class Hooks:
             raise UnsupportedModelError(
                 f"a cache of {type(cache).__name__} keeps no layers: give use_cache=False, or a newer transformers"
             )
+        if getattr(cache, "is_compileable", False):  # a layer more would change what the model masks of it
+            raise UnsupportedModelError(
+                f"a cache of {type(cache).__name__} is of a fixed length, beside which nothing can be kept: "
+                "give cache_implementation='dynamic'"
+            )
         if len(cache.layers) == place:
             cache.layers.append(_new_layer())
         kept_values, kept_scores = cache.layers[place].update(values[:, None], scores[:, None])

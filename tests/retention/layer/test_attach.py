@@ -129,6 +129,15 @@ def test_a_cache_changes_nothing_of_what_is_read(model, padded, tokens):
         assert torch.equal(beams, said(model, padded, num_beams=3, num_return_sequences=2, use_cache=False))
 
 
+def test_a_cache_of_a_fixed_length_is_refused_where_facts_are_read(model, padded):
+    handle = trained(attach(model))
+    facts, bare = facts_of(handle), said(model, padded, cache_implementation="static")
+    with handle.reading(facts), pytest.raises(UnsupportedModelError, match=r"fixed length.*'dynamic'"):
+        said(model, padded, cache_implementation="static")
+    with handle.reading(handle.adapter.no_facts()):
+        assert torch.equal(said(model, padded, cache_implementation="static"), bare)
+
+
 def test_padding_changes_nothing_of_what_is_read(model, padded, tokens):
     handle = trained(attach(model))
     with handle.reading(facts_of(handle)):
