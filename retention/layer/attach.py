@@ -121,9 +121,10 @@ class Handle:
         _ATTACHED.add(model)
 
     def detach(self) -> None:
-        """Take the hooks from the model: it is as it was before, to the bit."""
-        self._hooks.remove()
-        _ATTACHED.discard(self.model)
+        """Take the hooks from the model: it is as it was before, to the bit. The handle reads and writes no more."""
+        if self._hooks.there:  # else another handle may be at work on the model
+            self._hooks.remove()
+            _ATTACHED.discard(self.model)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Save the adapter, not the model; the file is replaced in one step. Its numbers are kept in 16 bits.
@@ -144,6 +145,7 @@ class Handle:
             precision.
 
         Raises:
+            HoldfastError: the handle is detached.
             ValueError: a text has no token.
         """
         if any(not len(row) for row in rows):
@@ -177,7 +179,7 @@ class Handle:
         """Have the frozen model read texts, each a fact of one sentence, and write their slots, rounded to 16 bits.
 
         Raises:
-            HoldfastError: the handle has no tokenizer.
+            HoldfastError: the handle has no tokenizer, or is detached.
             ValueError: a text is too short to say anything.
         """
         if self.tokenizer is None:
@@ -223,7 +225,7 @@ class Handle:
             What is recalled, call by call.
 
         Raises:
-            HoldfastError: a memory is being read already.
+            HoldfastError: a memory is being read already, or the handle is detached.
         """
         given = (memories,) if isinstance(memories, FactSlots) else tuple(memories)
         with self._hooks.reading(given, since) as trace:

@@ -93,6 +93,11 @@ class Hooks:
             ),
         ]
 
+    @property
+    def there(self) -> bool:
+        """Whether they are in the model."""
+        return bool(self._hooks)
+
     def remove(self) -> None:
         """Take the hooks out."""
         for hook in self._hooks:
@@ -108,8 +113,9 @@ class Hooks:
             since: how many leading tokens say nothing of what is asked.
 
         Raises:
-            HoldfastError: a memory is being read already.
+            HoldfastError: a memory is being read already, or the hooks are out.
         """
+        self._check_there()
         if self._reading is not None:
             raise HoldfastError("a memory is being read already: leave that block first")
         device = self._adapter.mean.device
@@ -123,7 +129,12 @@ class Hooks:
 
     @torch.no_grad()
     def watched(self, tokens: Int64[Tensor, "batch time"]) -> Float[Tensor, "batch time layers width"]:
-        """Return the states that the model has of tokens, with nothing read and without dropout."""
+        """Return the states that the model has of tokens, with nothing read and without dropout.
+
+        Raises:
+            HoldfastError: the hooks are out.
+        """
+        self._check_there()
         reading, trained = self._reading, self._model.training
         self._reading, self._watching = None, True
         self._model.eval()
@@ -228,6 +239,10 @@ class Hooks:
                 "prompt again, inside the block that reads"
             )
         return kept_scores[:, 0], kept_values[:, 0]
+
+    def _check_there(self) -> None:
+        if not self.there:
+            raise HoldfastError("the adapter was detached from the model: attach it again, and use the new handle")
 
     def _forget_call(self) -> None:
         self._states, self._mask = {}, None

@@ -297,6 +297,22 @@ def test_what_is_called_wrongly_says_so(tokens):
     assert len(handle.adapter.no_facts()) == 0
 
 
+def test_a_handle_that_was_detached_says_so_and_leaves_the_next_one_alone(tokens):
+    model = tiny("llama")
+    old = trained(attach(model))
+    facts = facts_of(old)
+    old.detach()
+    with pytest.raises(HoldfastError, match="was detached"):
+        old.states(tokens.tolist())
+    with pytest.raises(HoldfastError, match="was detached"), old.reading(facts):
+        pass
+    new = attach(model, old.adapter)
+    old.detach()
+    with pytest.raises(HoldfastError, match="attached to this model already"):
+        attach(model)
+    new.detach()
+
+
 def test_layers_are_chosen_by_depth():
     assert config_for(tiny("llama", layers=30)).layers == (12, 20, 29)
     assert config_for(tiny("llama", layers=2)).layers == (0, 1)
