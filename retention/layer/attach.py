@@ -219,7 +219,8 @@ class Handle:
         Args:
             memories: one for each row of the batch, which is a namespace, None for none; or one that every row reads.
                 Where ``generate`` makes several rows of one, each reads the memory of that one.
-            since: how many leading tokens say nothing of what is asked, as earlier turns of a conversation.
+            since: how many leading tokens, padding apart, say nothing of what is asked, as earlier turns of a
+                conversation.
 
         Yields:
             What is recalled, call by call.

@@ -191,7 +191,7 @@ class Hooks:
         )
         if mask.shape != (batch, total):
             raise ValueError(f"the attention mask has shape {tuple(mask.shape)}, wanted ({batch}, {total})")
-        brings = mask & (mask.cumsum(dim=1) > 1) & (torch.arange(total, device=device) >= reading.since)
+        brings = mask & (mask.cumsum(dim=1) > max(1, reading.since))  # padding is no token
         read = torch.zeros(batch, time, states.shape[3], device=device)
         step = _nothing(batch, device)
         for row, memory in enumerate(memories):

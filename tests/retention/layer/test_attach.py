@@ -198,6 +198,16 @@ def test_tokens_before_since_say_nothing_of_what_is_asked(model, tokens):
     assert not torch.equal(weights["late"], weights["none"])
 
 
+def test_padding_is_none_of_the_tokens_before_since(model, padded, tokens):
+    handle = trained(attach(model))
+    facts = facts_of(handle)
+    with handle.reading(facts, since=3) as together:
+        model(**padded, position_ids=(padded["attention_mask"].cumsum(dim=1) - 1).clamp(min=0))
+    with handle.reading(facts, since=3) as alone:
+        model(input_ids=tokens[1:, 3:])
+    torch.testing.assert_close(together.steps[0].mass[1], alone.steps[0].mass[0], rtol=1e-4, atol=1e-5)
+
+
 def test_states_are_those_of_a_text_alone_whatever_is_read(model, tokens):
     handle = trained(attach(model))
     rows = [tokens[0].tolist(), tokens[1, :4].tolist()]
