@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Sequence
 from typing import Any, Protocol, final
 
@@ -63,7 +64,7 @@ class LineOutput:
 
     def piece(self, text: str) -> None:
         """Show the next piece of an answer at once."""
-        click.echo(text, nl=False)
+        click.echo(_obeyed_by_no_terminal(text, but="\n\t"), nl=False)
 
     def answered(self, answer: Answer, facts: dict[int, Template]) -> None:
         """End the line, and say what was remembered, or cut off."""
@@ -78,7 +79,8 @@ class LineOutput:
         """Show each token with the fact that drew most, and then the facts with what they drew in all."""
         for piece, recall in zip(answer.pieces, answer.recalls, strict=True):
             drew = [f"#{number} {mass:.2f}" for number, mass in recall.masses.items() if recall.read and mass >= _LEAST]
-            click.echo(f"  {json.dumps(piece, ensure_ascii=False):<16}{'  '.join(drew) or '-'}")
+            shown = _obeyed_by_no_terminal(json.dumps(piece, ensure_ascii=False))
+            click.echo(f"  {shown:<16}{'  '.join(drew) or '-'}")
         masses = {number: mass for number, mass in answer.masses.items() if mass >= _LEAST}
         for number, mass in masses.items():
             click.echo(f"{_told(number, facts)}  ({mass:.2f} of {len(answer.pieces)} tokens)")
@@ -98,7 +100,7 @@ class LineOutput:
         """Show a line for each fact."""
         for fact in facts:
             kept = "" if fact.status == "active" else f"  (kept from use{f', {fact.held}' if fact.held else ''})"
-            click.echo(f"#{fact.id} {fact.content}{kept}")
+            click.echo(f"#{fact.id} {_obeyed_by_no_terminal(fact.content or '')}{kept}")
         if not facts:
             click.echo("Nothing is remembered.")
 
@@ -205,8 +207,15 @@ def _content(number: int, facts: dict[int, Template]) -> str | None:
     return facts[number].content if number in facts else None
 
 
+def _obeyed_by_no_terminal(text: str, but: str = "") -> str:
+    """Return a text without control characters: what was stored, and what is read of it, may hold escape sequences."""
+    return "".join(
+        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(each) == "Cc" and each not in but else each for each in text
+    )
+
+
 def _told(number: int, facts: dict[int, Template]) -> str:
-    content = _content(number, facts) or "(forgotten)"
+    content = _obeyed_by_no_terminal(_content(number, facts) or "(forgotten)")
     return f"#{number} {content if len(content) <= _SHOWN else f'{content[:_SHOWN]}...'}"
 
 

@@ -79,6 +79,16 @@ def test_a_conversation_for_a_person(typed, chat):
     assert chat.last.said == "Who is Ann?"
 
 
+def test_the_terminal_obeys_nothing_that_is_remembered(typed, facts, capsys):
+    (number,) = facts.remember(["The sign is \x1b]0;mine\x07 or\n\x9b31m red."])
+    shown = typed("/facts", "What is the sign?", "/why")
+    told = "The sign is \N{REPLACEMENT CHARACTER}]0;mine"
+    assert f"#{number} {told}" in shown and "or\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}31m red.\n" in shown
+    assert not set("\x07\x1b\x9b") & set(shown)
+    LineOutput().piece("so\n\x1b[31m")
+    assert capsys.readouterr().out == "so\n\N{REPLACEMENT CHARACTER}[31m"
+
+
 def test_a_statement_takes_one_line(talker, facts, capsys):
     ChatSession(FactChat(talker, facts, max_tokens=6), LineOutput()).run(iter([ANN, "/why", "/bad"]))
     shown = capsys.readouterr().out.splitlines()
