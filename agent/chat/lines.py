@@ -62,13 +62,13 @@ def parsed_line(typed: str) -> Line | None:
 
 
 def fact_numbers(argument: str) -> list[int]:
-    """Return the numbers of facts that an argument names, ``3`` or ``#3``.
+    """Return the numbers of facts that an argument names, ``3`` or ``#3``, each once.
 
     Raises:
-        ValueError: a word is no number.
+        ValueError: a word is no number, or there is none.
     """
-    words = argument.replace(",", " ").split()
+    words = argument.replace(",", " ").split() or [argument]
     wrong = next((word for word in words if not word.removeprefix("#").isdecimal()), None)
     if wrong is not None:
         raise ValueError(f"a fact has a number, got {wrong!r}: /facts lists them")
-    return [int(word.removeprefix("#")) for word in words]
+    return list(dict.fromkeys(int(word.removeprefix("#")) for word in words))

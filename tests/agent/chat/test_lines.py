@@ -44,6 +44,7 @@ def test_what_is_wrong_with_a_line(typed, says):
 
 def test_numbers_of_facts():
     assert fact_numbers("3 #4,5") == [3, 4, 5]
-    for wrong in ("three", "-1", "3.5", "#"):
+    assert fact_numbers("4 3 #4") == [4, 3]
+    for wrong in ("three", "-1", "3.5", "#", ","):
         with pytest.raises(ValueError, match="a fact has a number, got"):
             fact_numbers(wrong)
