@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from typing import NamedTuple
 
@@ -47,8 +48,8 @@ def parsed_line(typed: str) -> Line | None:
         return Line(thumb, "")
     if not text.startswith("/"):
         return Line(None, text)
-    name, _, argument = text[1:].partition(" ")
-    name, argument = name.lower(), argument.strip()
+    name, *rest = re.split(r"\s+", text[1:], maxsplit=1)
+    name, argument = name.lower(), "".join(rest)
     if name not in COMMANDS:
         near = get_close_matches(name, COMMANDS, n=1)
         hint = f"did you mean /{near[0]}?" if near else "/help shows the commands"

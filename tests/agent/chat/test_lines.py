@@ -20,6 +20,7 @@ from agent.chat.lines import COMMANDS, fact_numbers, parsed_line
         ("/GOOD", ("good", "")),
         ("/remember  Ann is in. /why ", ("remember", "Ann is in. /why")),
         ("/forget 3 4", ("forget", "3 4")),
+        ("/remember\tAnn is  in.", ("remember", "Ann is  in.")),
         *((f"/{name}", (name, "")) for name in COMMANDS if name not in ("remember", "forget")),
     ],
 )
@@ -31,6 +32,7 @@ def test_what_a_line_means(typed, wanted):
     ("typed", "says"),
     [
         ("/wy", r"no command /wy: did you mean /why\?"),
+        ("/", "no command /: /help shows the commands"),
         ("/xxxxx", "no command /xxxxx: /help shows the commands"),
         ("/remember", "type /remember TEXT"),
         ("/forget ", "type /forget ID"),
