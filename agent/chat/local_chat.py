@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, final
+from typing import Any, NoReturn, final
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
@@ -53,6 +53,14 @@ class LocalChat(BaseChatModel):
     @property
     def _identifying_params(self) -> dict[str, Any]:
         return {"model": self.local.name, "temperature": self.temperature, "seed": self.seed, "stop": self.stop}
+
+    def bind_tools(self, tools: Any, **kwargs: Any) -> NoReturn:
+        """Refuse tools, which agents of LangChain bind before they ask anything.
+
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError(self._no_tools())
 
     def prompt(self, messages: Sequence[BaseMessage]) -> list[int]:
         """Return the tokens of a conversation, up to where the model's answer begins.
@@ -121,7 +129,7 @@ class LocalChat(BaseChatModel):
     ) -> Iterator[ChatGenerationChunk]:
         known = {name: kwargs.pop(name, getattr(self, name)) for name in ("max_tokens", "temperature", "seed")}
         if kwargs.pop("tools", None) or kwargs.pop("functions", None):
-            raise ValueError(f"{self.local.name} is too small to call tools; see docs/chat.md for what it does")
+            raise ValueError(self._no_tools())
         prompt = self.prompt(messages)
         decoder = Decoder(self.local, stop=stop or self.stop or [], **known)
         for text in decoder.texts(prompt):
@@ -140,6 +148,9 @@ class LocalChat(BaseChatModel):
                 chunk_position="last",
             )
         )
+
+    def _no_tools(self) -> str:
+        return f"{self.local.name} is too small to call tools; see docs/chat.md for what it does"
 
     def _plain(self, message: BaseMessage) -> str:
         if not isinstance(message.content, str) and any(

@@ -105,6 +105,8 @@ def test_roles_and_what_is_no_text(chat, tiny):
         chat.invoke([HumanMessage("long " * 40), AIMessage("a"), *ASKED])
     with pytest.raises(ValueError, match="too small to call tools"):
         chat.invoke(ASKED, tools=[{"name": "x"}])
+    with pytest.raises(ValueError, match="too small to call tools"):
+        chat.bind_tools([{"name": "x"}])
 
 
 def test_an_answer_ends_where_the_model_can_read_no_more(tiny):
