@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Literal, final
 
@@ -49,7 +50,14 @@ class Decoder:
             interrupted: asked after each token whether to end it.
             chosen: asked of each token before it is said, the end mark too, what to say; None where the answer ended
                 with the one before.
+
+        Raises:
+            ValueError: ``max_tokens`` or ``temperature`` is out of its range.
         """
+        if max_tokens < 1:
+            raise ValueError(f"max_tokens must be at least 1, got {max_tokens}")
+        if not 0 <= temperature < math.inf:
+            raise ValueError(f"temperature must be finite and not below 0, got {temperature}")
         self._local, self._max_tokens, self._temperature = local, max_tokens, temperature
         self._stop = [text for text in stop if text]
         self._interrupted, self._chosen = interrupted, chosen

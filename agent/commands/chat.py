@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Iterator
@@ -70,6 +71,8 @@ def chat(
       echo "What is the locker code of Ann?" | holdfast chat --memory chat.db --json
     """
     check_memory(path, namespace)
+    if not math.isfinite(temperature):
+        raise click.UsageError(f"--temperature must be finite and not below 0, got {temperature}")
     from retention import EpisodicMemory
 
     with EpisodicMemory.open(path) as memory:  # first: a file that cannot be used is told before the model is loaded

@@ -128,6 +128,13 @@ def test_the_same_seed_draws_the_same(call: Any) -> None:
     assert len({said(seed) for seed in range(4)}) > 1
 
 
+@pytest.mark.parametrize("temperature", ["nan", "inf"])
+def test_a_temperature_that_is_no_number_is_refused_at_once(call: Any, temperature: str, path: Path) -> None:
+    done = call("Hi\n", "--temperature", temperature)
+    assert done.exit_code == 2 and f"--temperature must be finite and not below 0, got {temperature}" in done.stderr
+    assert not path.exists()
+
+
 def test_for_a_person_and_with_bytes_that_are_no_text(call: Any, folder: Path, adapter: Path, path: Path) -> None:
     done = call(f"{ANN}\n/facts\n/quit\nnever said\n")
     assert done.exit_code == 0 and done.stdout.endswith(f"  remembered #1 {ANN}\n#1 {ANN}\n")

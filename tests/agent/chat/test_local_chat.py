@@ -78,6 +78,12 @@ def test_what_ends_an_answer(chat):
     assert chat.invoke(ASKED, max_tokens=2).usage_metadata["output_tokens"] == 2
 
 
+@pytest.mark.parametrize(("name", "value"), [("temperature", -1.0), ("temperature", float("nan")), ("max_tokens", 0)])
+def test_what_a_call_sets_out_of_range_is_refused(name, value, chat):
+    with pytest.raises(ValueError, match=f"{name} must be .*, got {value}"):
+        chat.invoke(ASKED, **{name: value})
+
+
 def test_what_may_begin_a_stop_text_waits_and_then_comes(tiny, monkeypatch):
     said = ["a", "ab", "abc", "abcx"]
     decoder = Decoder(tiny, max_tokens=9, temperature=0, seed=0, stop=["bcd"])
