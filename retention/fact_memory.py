@@ -67,6 +67,7 @@ class FactMemory:
         self._lock = threading.RLock()
         self._standing: Standing | None = None
         self._ids: list[int] = []
+        self._told: set[int] = set()  # the facts that cannot be read, of which it was told
         self._slots = handle.adapter.no_facts()
         memory.facts_in_use(namespace=namespace, task=task)  # so that a wrong name is told now
 
@@ -210,7 +211,9 @@ class FactMemory:
         """Have the model read facts, and keep their slots in the cache, a batch at a time."""
         faults = {row.id: fault for row in rows if (fault := self._unreadable(row.content))}
         for number, fault in faults.items():
-            logger.warning("%s: fact %d is not read: it has %s", self._memory.path or "the memory", number, fault)
+            if number not in self._told:  # once: they are looked at again with each change of the file
+                logger.warning("%s: fact %d is not read: it has %s", self._memory.path or "the memory", number, fault)
+        self._told.update(faults)
         readable = [row for row in rows if row.id not in faults]
         batches = [readable[start : start + _AT_ONCE] for start in range(0, len(readable), _AT_ONCE)]
         show = None if len(readable) < _MANY else sys.stderr.isatty()

@@ -164,6 +164,8 @@ def test_a_fact_that_cannot_be_read_stops_no_other(
         assert facts.ids == tuple(ids)
     assert f"fact {long} is not read: it has 201 tokens" in caplog.text
     assert f"fact {short} is not read: it has 2 tokens" in caplog.text
+    facts.remember(BOB)
+    assert caplog.text.count("is not read") == 2  # each is told of once
 
 
 def test_opened_again_the_slots_come_from_the_cache_to_the_bit(
