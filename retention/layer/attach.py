@@ -216,6 +216,9 @@ class Handle:
     def reading(self, memories: FactSlots | Sequence[FactSlots | None], *, since: int = 0) -> Iterator[Trace]:
         """Let the model read facts while the block runs, under any call: ``generate``, a forward pass, with a cache.
 
+        Any call of any thread: where several share a model, they have to take turns, with :meth:`states` and
+        :meth:`write` too.
+
         Args:
             memories: one for each row of the batch, which is a namespace, None for none; or one that every row reads.
                 Where ``generate`` makes several rows of one, each reads the memory of that one.
