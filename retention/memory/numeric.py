@@ -12,10 +12,14 @@ def real(value: Any, what: str) -> float:
 
     Raises:
         TypeError: it is no number.
+        ValueError: it is an int that is too large for a float.
     """
     if not isinstance(value, Real) and getattr(value, "ndim", None) != 0:
         raise TypeError(f"{what} must be a number, got {value!r}")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(f"{what} must be a number that a float can hold, got {value!r:.40}...") from None
 
 
 def whole(value: Any, what: str) -> int:

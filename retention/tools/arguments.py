@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
@@ -49,7 +48,7 @@ def number(value: object, what: str, least: float, most: float) -> float:
     """Return a number within bounds."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{what} must be a number, got {value!r}")
-    if not (math.isfinite(value) and least <= value <= most):
+    if not least <= value <= most:  # which neither NaN does, nor an int that is too large for a float
         raise ValueError(f"{what} must lie in {least:g} to {most:g}, got {value!r}")
     return float(value)
 

@@ -93,11 +93,13 @@ def test_a_harmful_item_loses_and_an_unused_one_is_left_alone(tools: MemoryTools
         ("note", {"content": "x", "source": "system"}, "source must be one of user, agent, tool, web, got 'system'"),
         ("note", {"content": "x", "ttl_days": 0}, "ttl_days must be above 0, got 0"),
         ("note", {"content": "x", "ttl_days": math.inf}, "ttl_days must lie in 0 to 3650, got inf"),
+        ("note", {"content": "x", "ttl_days": 10**400}, "ttl_days must lie in 0 to 3650, got 10"),
         ("note", {"content": "x", "ttl_days": "1"}, "ttl_days must be a number, got '1'"),
         ("feedback", {"recall_id": "x"}, "give either rating .'up' or 'down'. or reward"),
         ("feedback", {"recall_id": "x", "rating": "up", "reward": 1}, "give either rating"),
         ("feedback", {"recall_id": "x", "rating": "good"}, "rating must be 'up' or 'down', got 'good'"),
         ("feedback", {"recall_id": "x", "reward": math.nan}, "reward must lie in -1 to 1, got nan"),
+        ("feedback", {"recall_id": "x", "reward": 10**400}, "reward must lie in -1 to 1, got 10"),
         (
             "feedback",
             {"recall_id": "x", "rating": "up", "items": [1]},
@@ -172,6 +174,8 @@ def test_an_outcome_needs_something_that_is_said(tools: MemoryTools, keep: Keep)
         tools.outcome(found["recall_id"], namespace="alice", success=True)
     with pytest.raises(ValueError, match=r"rating must lie in \[-1, 1\], got 2"):
         tools.outcome(found["recall_id"], namespace="alice", rating=2.0)
+    with pytest.raises(ValueError, match="reward must be a number that a float can hold, got 1000"):
+        tools.outcome(found["recall_id"], namespace="alice", reward=10**400)
     done = tools.outcome(found["recall_id"], namespace="alice", rating="up", reason="a key: AKIAIOSFODNN7EXAMPLE")
     assert (done["applied"], done["run_id"], done["episode_id"]) == (True, None, None)
 
