@@ -68,6 +68,8 @@ class ModelCalls(ABC):
             max_tokens=arguments.whole_number(max_tokens, "max_tokens", 1, arguments.TOKENS_LIMIT),
             run_id=caller.run_id,
         )
+        if found.receipt_id is None and caller.run_id is not None:  # with a receipt it was looked for
+            self.memory.run(caller.run_id, namespace=caller.namespace)
         items = [item for hit in found.hits if (item := self._item(hit)) is not None]
         return {
             "recall_id": found.receipt_id,

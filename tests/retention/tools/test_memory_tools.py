@@ -16,7 +16,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from word_encoder import by_words
 
-from retention import Caller, HoldfastError, MemoryTools, MemoryWriteError, TemplateDraft, ToolConfig, quoted
+from retention import (
+    Caller,
+    HoldfastError,
+    MemoryTools,
+    MemoryWriteError,
+    NotFoundError,
+    TemplateDraft,
+    ToolConfig,
+    quoted,
+)
 
 Keep = Callable[..., int]
 
@@ -153,6 +162,14 @@ def test_who_calls_is_fixed_and_checked(tools: MemoryTools) -> None:
         tools.note(Caller(namespace="alice"), "x")
     with pytest.raises(ValueError, match="what an agent has read needs a run"):
         tools.saw(Caller(namespace="alice"), "web")
+
+
+def test_a_run_that_is_not_there_is_told_whether_or_not_something_is_found(tools: MemoryTools, keep: Keep) -> None:
+    keep("The ward opens at nine")
+    lost = Caller(namespace="alice", run_id="lost")
+    for query in ("when does the ward open?", "zebra quilt"):
+        with pytest.raises(NotFoundError, match="namespace 'alice' has no run 'lost'"):
+            tools.recall(lost, query)
 
 
 def test_settings_are_checked() -> None:
