@@ -156,5 +156,6 @@ def _with_block(request: Any) -> Any:
 def _latest_of_user(messages: Sequence[AnyMessage]) -> str:
     for message in reversed(messages):
         if message.type == "human":
-            return str(message.text).strip()[:QUERY_LIMIT]
+            sayable = str(message.text).encode(errors="replace").decode()  # half of a pair cannot be looked for
+            return sayable.strip()[:QUERY_LIMIT]
     return ""

@@ -59,6 +59,14 @@ def test_what_is_relevant_is_shown_once_as_data_of_the_user(tools: MemoryTools, 
     assert "memory_block" not in result
 
 
+def test_a_message_with_half_of_a_character_is_answered(tools: MemoryTools, keep: Callable[..., int]) -> None:
+    keep("The ward opens at nine")
+    model = saying(AIMessage("At nine."))
+    agent = create_agent(model, middleware=[MemoryMiddleware(tools, caller=Caller(namespace="alice"))])
+    agent.invoke({"messages": [("user", "When does the ward open? \ud83d")]})
+    assert "The ward opens at nine" in model.seen[0][0].text
+
+
 def test_the_outcome_is_bound_to_the_receipt_and_the_notes(tools: MemoryTools, keep: Callable[..., int]) -> None:
     kept = keep("The ward opens at nine")
     before = tools.memory.get(kept, namespace="alice").uses
