@@ -7,6 +7,7 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
+from errno import ENOENT
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,11 @@ def write_sealed(path: Path, kind: str, tensors: Mapping[str, Tensor], about: Ma
         about: more of the header, as JSON takes it.
 
     Raises:
+        FileNotFoundError: there is no such folder.
         ValueError: a tensor holds a value that is not finite.
     """
+    if not path.parent.is_dir():  # else the error would name a file that nobody asked for
+        raise FileNotFoundError(ENOENT, "the folder does not exist; create it first", str(path.parent))
     plain = {name: t.detach().cpu().clone(memory_format=torch.contiguous_format) for name, t in tensors.items()}
     broken = _not_finite(plain)
     if broken is not None:

@@ -278,6 +278,14 @@ def test_what_is_not_finite_is_not_saved_and_the_old_file_stays(tmp_path, slots_
     assert slots_file.read_bytes() == before
 
 
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    layer = RetentionLayer(RetentionConfig(width=8))
+    missing = tmp_path / "missing"
+    with pytest.raises(FileNotFoundError, match="the folder does not exist; create it first") as caught:
+        save_slots(layer.init_state(1), missing / "slots.safetensors")
+    assert caught.value.filename == str(missing)
+
+
 def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path, slots_file, monkeypatch):
     before = slots_file.read_bytes()
 
