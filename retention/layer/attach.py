@@ -230,7 +230,14 @@ class Handle:
 
         Raises:
             HoldfastError: a memory is being read already, or the handle is detached.
+            ValueError: the slots are of another adapter's widths.
         """
         given = (memories,) if isinstance(memories, FactSlots) else tuple(memories)
+        wanted = self.adapter.no_facts().widths
+        other = next((each.widths for each in given if each is not None and each.widths != wanted), None)
+        if other is not None:
+            raise ValueError(
+                f"the slots were written by another adapter: their widths are {other}, wanted {wanted}; write them anew"
+            )
         with self._hooks.reading(given, since) as trace:
             yield trace

@@ -37,6 +37,11 @@ class FactSlots:
         """Return the number of facts."""
         return len(self.key)
 
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Of the key of a fact, the heads of that of a slot, and the width of such a head."""
+        return (self.key.shape[1], *self.slot_key.shape[2:])
+
     def index(self, rows: Sequence[int] | Tensor) -> FactSlots:
         """Take some facts, by their numbers or by a boolean tensor."""
         chosen = torch.as_tensor(rows, device=self.key.device)

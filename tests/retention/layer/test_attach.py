@@ -307,6 +307,14 @@ def test_what_is_called_wrongly_says_so(tokens):
     assert len(handle.adapter.no_facts()) == 0
 
 
+def test_slots_of_another_adapter_are_refused_before_the_model_is_called():
+    model = tiny("llama")
+    handle, other = attach(model), attach(tiny("llama"), config_for(model, token_dim=7, fact_heads=2))
+    wrong = r"by another adapter: their widths are \(192, 2, 7\), wanted \(384, 2, 128\)"
+    with pytest.raises(ValueError, match=wrong), handle.reading([None, facts_of(other)]):
+        pass
+
+
 def test_a_handle_that_was_detached_says_so_and_leaves_the_next_one_alone(tokens):
     model = tiny("llama")
     old = trained(attach(model))
