@@ -199,7 +199,14 @@ class Handle:
         Args:
             rows: the tokens of each.
             states: of each, as :meth:`states` returns them.
+
+        Raises:
+            ValueError: the states are not of these texts.
         """
+        counts = list(map(len, rows)), list(map(len, states))
+        if counts[0] != counts[1]:
+            of_rows, of_states = (f"{each!s:.60}" for each in counts)
+            raise ValueError(f"a state of each token is wanted, got texts of {of_rows} tokens and {of_states} states")
         if not len(rows):
             return self.adapter.no_facts()
         longest, device = max(map(len, rows)), self.adapter.mean.device

@@ -296,6 +296,9 @@ def test_what_is_called_wrongly_says_so(tokens):
         handle.write(["The dog of Anna is called Rex."])
     with pytest.raises(ValueError, match="without a token"):
         handle.states([[]])
+    for given in ([[1, 5]], [[1, 5, 9], [1, 5]]):
+        with pytest.raises(ValueError, match=r"got texts of .* tokens and \[3\] states"):
+            handle.write_states(given, handle.states([[1, 5, 9]]))
     with handle.reading(facts), pytest.raises(HoldfastError, match="being read already"), handle.reading(facts):
         pass
     with handle.reading([facts] * 3), pytest.raises(ValueError, match="3 memories for a batch of 2 rows"):
