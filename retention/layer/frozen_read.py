@@ -135,7 +135,7 @@ class Hooks:
             HoldfastError: the hooks are out.
         """
         self._check_there()
-        reading, trained = self._reading, self._model.training
+        reading, training = self._reading, [each for each in self._model.modules() if each.training]
         self._reading, self._watching = None, True
         self._model.eval()
         try:
@@ -143,7 +143,8 @@ class Hooks:
             return torch.stack([self._states[each] for each in self._adapter.config.layers], dim=2)
         finally:
             self._reading, self._watching = reading, False
-            self._model.train(trained)
+            for each in training:  # each as it was: what lies in the model may be in another mode than it
+                each.training = True
             self._forget_call()
 
     def _begin(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

@@ -225,6 +225,10 @@ def test_states_come_without_dropout(tokens):
     one, two = (handle.states(tokens.tolist()) for _ in range(2))
     assert torch.equal(torch.stack(one), torch.stack(two))
     assert model.training
+    model.transformer.h[0].eval()
+    modes = [each.training for each in model.modules()]
+    handle.states(tokens.tolist())
+    assert [each.training for each in model.modules()] == modes
 
 
 def test_a_saved_adapter_reads_the_same_in_another_model_of_the_same_weights(model, padded, tmp_path):
