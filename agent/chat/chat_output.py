@@ -88,9 +88,9 @@ class LineOutput:
             click.echo("No fact was read for it.")
 
     def remembered(self, ids: Sequence[int], facts: dict[int, Template]) -> None:
-        """Show each fact with its number."""
+        """Show each fact with its number, and whether it is kept from use all the same: others decide on some."""
         for number in dict.fromkeys(ids):
-            click.echo(f"  remembered {_told(number, facts)}")
+            click.echo(f"  remembered {_told(number, facts)}{_kept(facts[number]) if number in facts else ''}")
 
     def forgotten(self, ids: Sequence[int]) -> None:
         """Say which are gone."""
@@ -99,8 +99,7 @@ class LineOutput:
     def listed(self, facts: Sequence[Template]) -> None:
         """Show a line for each fact."""
         for fact in facts:
-            kept = "" if fact.status == "active" else f"  (kept from use{f', {fact.held}' if fact.held else ''})"
-            click.echo(f"#{fact.id} {_obeyed_by_no_terminal(fact.content or '')}{kept}")
+            click.echo(f"#{fact.id} {_obeyed_by_no_terminal(fact.content or '')}{_kept(fact)}")
         if not facts:
             click.echo("Nothing is remembered.")
 
@@ -217,6 +216,10 @@ def _obeyed_by_no_terminal(text: str, but: str = "") -> str:
 def _told(number: int, facts: dict[int, Template]) -> str:
     content = _obeyed_by_no_terminal(_content(number, facts) or "(forgotten)")
     return f"#{number} {content if len(content) <= _SHOWN else f'{content[:_SHOWN]}...'}"
+
+
+def _kept(fact: Template) -> str:
+    return "" if fact.status == "active" else f"  (kept from use{f', {fact.held}' if fact.held else ''})"
 
 
 def _rows(ids: Sequence[int], facts: dict[int, Template]) -> list[dict[str, Any]]:

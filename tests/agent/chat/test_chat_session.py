@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import signal
 
+import numpy as np
 import pytest
 
 from agent.chat.chat_output import JsonOutput, LineOutput
 from agent.chat.chat_session import ChatSession
 from agent.chat.decoding import Decoder
 from agent.chat.fact_chat import FactChat
-from retention import MemoryFileError
+from retention import MemoryFileError, TemplateDraft
 
 ANN, BOB = "The locker code of Ann is 4821.", "Bob was born in Oslo."
 
@@ -93,6 +94,12 @@ def test_a_statement_takes_one_line(talker, facts, capsys):
     ChatSession(FactChat(talker, facts, max_tokens=6), LineOutput()).run(iter([ANN, "/why", "/bad"]))
     shown = capsys.readouterr().out.splitlines()
     assert shown == [f"  remembered #1 {ANN}", "No fact was read for it.", "rated bad", f"  kept from use: #1 {ANN}"]
+
+
+def test_a_fact_that_others_decide_on_is_told_as_kept_from_use(typed, memory):
+    run = memory.begin_run(namespace="alice", task="chat")
+    memory.note(TemplateDraft(content=ANN, key=np.ones(1), kind="fact"), run_id=run.run_id, namespace="alice")
+    assert typed(ANN, f"/remember {ANN}").count(f"  remembered #1 {ANN}  (kept from use)\n") == 2
 
 
 def test_without_facts(typed):
