@@ -72,7 +72,7 @@ class LocalChat(BaseChatModel):
         tokenizer = self.local.tokenizer
         rows = [{"role": _role(message), "content": self._plain(message)} for message in messages]
         text = tokenizer.apply_chat_template(rows, add_generation_prompt=True, tokenize=False)
-        tokens: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+        tokens: list[int] = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]  # it warns of length
         limit = self.local.model.config.max_position_embeddings
         if len(tokens) >= limit:
             alone = sum(row["role"] != "system" for row in rows) <= 1

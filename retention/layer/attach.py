@@ -171,7 +171,7 @@ class Handle:
         if self.tokenizer is None:
             raise HoldfastError("the handle has no tokenizer: give one to attach")
         begin = self.tokenizer.bos_token_id
-        tokens: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        tokens: list[int] = self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
         return tokens if begin is None else [begin, *tokens]
 
     @torch.no_grad()

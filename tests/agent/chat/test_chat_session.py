@@ -151,6 +151,12 @@ def test_what_goes_wrong_ends_the_turn_alone(line, says, rows, chat, capsys):
     assert capsys.readouterr().err == f"holdfast: {says}\n"
 
 
+def test_of_a_text_that_is_too_long_nobody_else_speaks(typed, talker, caplog):
+    talker.tokenizer.deprecation_warnings.clear()  # it warns once
+    typed("x" * 3000, f"/remember {'x' * 3000}")
+    assert not caplog.records
+
+
 def test_a_statement_that_is_too_long_is_answered_and_told(typed, rows):
     long = "Ann has " + "very " * 60 + "long hair."
     assert "  not remembered: a fact is one sentence of 3 to 256 tokens, got 319 tokens" in typed(long)
