@@ -21,6 +21,7 @@ from .errors import SlotFileError
 from .fact_reading import FactReading, FactRecall
 from .layer.attach import Handle
 from .layer.fact_slots import FactSlots
+from .layer.frozen_base import text_config
 from .memory.fact_rows import FactRow, Standing
 from .memory.fact_store import FACT, Rated
 from .memory.forgetting import Forgotten
@@ -62,7 +63,7 @@ class FactMemory:
     def __init__(self, handle: Handle, memory: EpisodicMemory, *, namespace: str, task: str | None = None) -> None:
         self._handle, self._memory, self._namespace, self._task = handle, memory, namespace, task
         self._adapter = f"{handle.adapter.fingerprint} {handle.base}"
-        positions = int(getattr(handle.model.config, "max_position_embeddings", 3 * LONGEST))
+        positions = int(getattr(text_config(handle.model), "max_position_embeddings", 3 * LONGEST))
         self._longest = min(LONGEST, (positions - 1) // 2)  # the model reads a fact twice
         self._lock = threading.RLock()
         self._standing: Standing | None = None

@@ -9,6 +9,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from retention import HoldfastError
 
+from .decoding import longest_text
 from .local_chat import LocalChat
 
 TURNS = 0
@@ -46,7 +47,7 @@ def asked(chat: LocalChat, turns: Sequence[Turn], said: str, *, room: int) -> As
     Raises:
         HoldfastError: what is said is too long for the model.
     """
-    limit = chat.local.model.config.max_position_embeddings
+    limit = longest_text(chat.local.model)
     for kept in range(len(turns), -1, -1):
         before: list[BaseMessage] = []
         for turn in turns[len(turns) - kept :]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Literal, final
 
@@ -88,7 +89,7 @@ class Decoder:
     def _growing(self, prompt: Sequence[int]) -> Iterator[str]:
         """Yield the whole answer so far after each token."""
         model, tokenizer = self._local.model, self._local.tokenizer
-        room = model.config.max_position_embeddings - len(prompt)
+        room = longest_text(model) - len(prompt)
         named = _cache_name(model)
         fed, cache = list(prompt), None
         for _ in range(min(self._max_tokens, room)):
@@ -139,6 +140,12 @@ def answer_scores(model: PreTrainedModel, prompt: Sequence[int], answers: Sequen
         logs = torch.log_softmax(following.float(), dim=-1)
         found = logs.gather(2, filled[:, :, None])[:, :, 0].cpu()
     return [row[: len(each)].tolist() for row, each in zip(found, answers, strict=True)]
+
+
+def longest_text(model: PreTrainedModel) -> int:
+    """Return how many tokens a model can read; some, as those with ALiBi, have no limit."""
+    found = getattr(model.config.get_text_config(decoder=True), "max_position_embeddings", None)
+    return sys.maxsize if found is None else int(found)
 
 
 def _cache_name(model: PreTrainedModel) -> str:

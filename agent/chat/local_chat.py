@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Field, InstanceOf
 
 from retention import HoldfastError
 
-from .decoding import Decoder, answer_scores
+from .decoding import Decoder, answer_scores, longest_text
 from .smollm import LocalModel, load_local
 
 _ROLES = {"system": "system", "human": "user", "ai": "assistant", "tool": "user"}
@@ -73,7 +73,7 @@ class LocalChat(BaseChatModel):
         rows = [{"role": _role(message), "content": self._plain(message)} for message in messages]
         text = tokenizer.apply_chat_template(rows, add_generation_prompt=True, tokenize=False)
         tokens: list[int] = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]  # it warns of length
-        limit = self.local.model.config.max_position_embeddings
+        limit = longest_text(self.local.model)
         if len(tokens) >= limit:
             alone = sum(row["role"] != "system" for row in rows) <= 1
             what, remedy = ("text", "shorten it") if alone else ("conversation", "leave out earlier messages")

@@ -5,8 +5,10 @@ import torch
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
 from agent.chat.decoding import Decoder
+from agent.chat.fact_chat import FactChat
 from agent.chat.local_chat import LocalChat
-from retention import HoldfastError
+from agent.chat.smollm import LocalModel
+from retention import FactMemory, HoldfastError, attach, config_for
 
 ASKED = [HumanMessage("hello")]
 
@@ -119,3 +121,15 @@ def test_an_answer_ends_where_the_model_can_read_no_more(tiny):
     long = LocalChat(local=tiny, max_tokens=500)
     said = long.invoke(ASKED)
     assert said.usage_metadata["total_tokens"] <= 96
+
+
+def test_a_model_without_a_limit_answers_and_reads_facts(tiny, memory):
+    from transformers import BloomConfig, BloomForCausalLM
+
+    torch.manual_seed(0)
+    config = BloomConfig(vocab_size=len(tiny.tokenizer), hidden_size=16, n_layer=2, n_head=2)
+    local = LocalModel(name="bloom", model=BloomForCausalLM(config).eval(), tokenizer=tiny.tokenizer)
+    handle = attach(local.model, config_for(local.model), tokenizer=local.tokenizer)
+    talk = FactChat(local, FactMemory(handle, memory, namespace="alice"), max_tokens=3)
+    assert list(talk.say("The dog of Anna is called Rex.")) == [] and talk.last.remembered == [1]
+    assert list(talk.say("Who?")) and talk.last.finish_reason in ("length", "stop")
