@@ -90,7 +90,8 @@ def attach(
     if config.key_layers[-1] != len(layers) - 1 or config.layers[0] >= len(layers) or config.width != width:
         raise UnsupportedModelError(
             f"the adapter is for a model of width {config.width} with {config.key_layers[-1] + 1} layers; "
-            f"{type(model).__name__} has width {width} and {len(layers)} layers"
+            f"{type(model).__name__} has width {width} and {len(layers)} layers; train one for it with: holdfast train "
+            "adapter"
         )
     if adapter.base not in (None, base):
         raise HoldfastError(
