@@ -66,6 +66,7 @@ def mcp(
     if not http and (host is not None or port is not None):
         raise click.UsageError("--host and --port are for --http")
 
+    from ..errors import HoldfastError
     from .caller import Caller, check_source
     from .mcp_server import mcp_server
     from .mcp_serving import check_host, serve_http, serve_stdio
@@ -73,7 +74,10 @@ def mcp(
 
     # Before a file is made.
     host = check_host(host or "127.0.0.1")
-    Caller(namespace=namespace, task=task, user=user)
+    try:
+        Caller(namespace=namespace, task=task, user=user)
+    except ValueError as error:
+        raise HoldfastError(str(error)) from None
     logging.basicConfig(format="%(name)s: %(message)s")  # to standard error
     with MemoryTools.open(file, mode="ro" if read_only else "rw", encoder=encoder) as tools:
         server = mcp_server(
