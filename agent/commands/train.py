@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 import click
 
-from .training_options import training_options
+from .training_options import RATE, SEED, training_options
 
 if TYPE_CHECKING:
     from ..meta.training import Training
@@ -41,16 +40,14 @@ class _FamilyOrAdapter(click.Command):
 )
 @click.option(
     "--seed",
-    type=click.IntRange(min=0, max=2**63 - 1),  # torch takes no larger ones
+    type=SEED,
     default=0,
     show_default=True,
     help="The same seed, the same policy.",
 )
 @click.option("--iterations", type=click.IntRange(min=1), help="Optimiser steps; the family's own number by default.")
 @click.option("--batch", type=click.IntRange(min=1), default=64, show_default=True, help="Tasks of each step.")
-@click.option(
-    "--rate", type=click.FloatRange(min=0, min_open=True), default=1.5e-3, show_default=True, help="Learning rate."
-)
+@click.option("--rate", type=RATE, default=1.5e-3, show_default=True, help="Learning rate.")
 @training_options
 def train(
     family: str | None,
@@ -81,8 +78,6 @@ def train(
     if family is None:
         _list(as_json)
         return
-    if not math.isfinite(rate):
-        raise click.UsageError(f"--rate must be finite, got {rate}")
     if plot is not None:
         from .plot import check_plot
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .training_options import training_options
+from .training_options import RATE, SEED, training_options
 
 if TYPE_CHECKING:
     from retention import Handle
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..adapter.plan import AdapterPlan
     from ..adapter.training import AdapterTraining
 
-ITERATIONS, PEOPLE, RATE = 1500, 1400, 1e-3
+ITERATIONS, PEOPLE, STEP = 1500, 1400, 1e-3
 _MARKS, _SHORTEST = 6, 50  # times that a training is tried and saved, and iterations between them at least
 _SPOKEN = {"question": "as a question", "chat": "in chat"}
 _UNFINISHED = "training.safetensors"
@@ -33,9 +33,7 @@ _UNFINISHED = "training.safetensors"
     type=click.Path(file_okay=False, path_type=Path),
     help="The folder of the adapter; adapters/MODEL by default.",
 )
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The same seed, the same adapter."
-)
+@click.option("--seed", type=SEED, default=0, show_default=True, help="The same seed, the same adapter.")
 @click.option(
     "--iterations", type=click.IntRange(min=1), default=ITERATIONS, show_default=True, help="Optimiser steps."
 )
@@ -46,9 +44,7 @@ _UNFINISHED = "training.safetensors"
     show_default=True,
     help="Made-up people whose facts are learned from; the model reads about nine texts of each.",
 )
-@click.option(
-    "--rate", type=click.FloatRange(min=0, min_open=True), default=RATE, show_default=True, help="Learning rate."
-)
+@click.option("--rate", type=RATE, default=STEP, show_default=True, help="Learning rate.")
 @click.option("--device", default="cpu", show_default=True, help="Where the model runs, as torch names it.")
 @training_options
 def adapter(

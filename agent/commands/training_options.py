@@ -2,13 +2,36 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, final
 
 import click
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+SEED = click.IntRange(min=0, max=2**63 - 1)
+"""The seeds that torch takes."""
+
+
+@final
+class _Positive(click.FloatRange):
+    """A finite number above 0."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0, min_open=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number, or fail."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{number} is not finite.", param, ctx)
+        return number
+
+
+RATE = _Positive()
+"""A learning rate."""
 
 _OPTIONS = (
     click.option(

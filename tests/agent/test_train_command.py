@@ -191,7 +191,9 @@ def test_what_cannot_be_is_said_in_one_line(call: Call, tmp_path: Path) -> None:
     assert "is not a safetensors file" in refusal(call("train", "hidden-rule", *TINY, "--out", tmp_path))
     assert call("train", "hidden-rule", "--iterations", 0).exit_code == 2
     for wrong in (["--rate", "nan"], ["--rate", "inf"], ["--seed", 2**64]):
-        assert call("train", "hidden-rule", "--iterations", 1, "--out", tmp_path / "out", *wrong).exit_code == 2
+        for what in ("hidden-rule", "adapter"):
+            assert call("train", what, "--iterations", 1, "--out", tmp_path / "out", *wrong).exit_code == 2
+    assert not (tmp_path / "out").exists()
 
 
 @posix

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agent.adapter.plan import AdapterPlan
-from agent.commands.train_adapter import ITERATIONS, PEOPLE, RATE
+from agent.commands.train_adapter import ITERATIONS, PEOPLE, STEP
 
 
 def test_the_rate_warms_up_and_falls_to_a_twentieth() -> None:
@@ -21,7 +21,7 @@ def test_the_rate_warms_up_and_falls_to_a_twentieth() -> None:
 
 def test_the_command_trains_as_a_plan_does_by_default() -> None:
     plan = AdapterPlan(model="any")
-    assert (plan.iterations, plan.people, plan.rate) == (ITERATIONS, PEOPLE, RATE)
+    assert (plan.iterations, plan.people, plan.rate) == (ITERATIONS, PEOPLE, STEP)
 
 
 @pytest.mark.parametrize(
