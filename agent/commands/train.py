@@ -30,6 +30,10 @@ class _FamilyOrAdapter(click.Command):
             return adapter.make_context(f"{info_name} {_ADAPTER}", args[1:], parent, **extra)
         return super().make_context(info_name, args, parent, **extra)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that the context is of: where this one is called by itself, click would run this one."""
+        return super().invoke(ctx) if ctx.command is self else ctx.command.invoke(ctx)
+
 
 @click.command(cls=_FamilyOrAdapter)
 @click.argument("family", required=False)

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 import pytest
 import torch
 
+from agent.commands import train_adapter
 from evals.frozen.wordings import AS_ASKED, OF_PEOPLE, UNSEEN, WORDINGS
 from evals.suite import Case
 from evals.suites import pretrained
@@ -175,31 +175,19 @@ def test_each_question_reads_its_own_memory(local, adapter, tmp_path, monkeypatc
 
 @pytest.fixture
 def command(tmp_path, monkeypatch):
-    """In the place of the training command; the list is of the seeds and numbers of people that it was called with."""
+    """In the place of what ``holdfast train adapter`` does; the list is of the seeds and people that it was given."""
     given: list[tuple[int, int]] = []
 
-    @click.group()
-    def train() -> None:
-        pass
-
-    @train.command()
-    @click.option("--out", type=Path)
-    @click.option("--seed", type=int)
-    @click.option("--display")
-    @click.option("--people", type=int)
-    def adapter(out: Path, seed: int, display: str, people: int) -> None:
+    def adapter(*, out: Path, seed: int, people: int, display: str, **others: Any) -> None:
         given.append((seed, people))
+        assert display == "none"
         out.mkdir(parents=True, exist_ok=True)
         (out / "adapter.safetensors").write_text(f"weights of {people}")
         plan = {"seed": seed, "people": people, "iterations": 600}
         recipe = {"plan": plan, "cache_cpu_seconds": 1.5, "cpu_seconds": 2.0, "scores": {"asked": 0.5}}
         (out / "recipe.json").write_text(json.dumps(recipe))
 
-    class Found:
-        def load(self) -> click.Group:
-            return train
-
-    monkeypatch.setattr(kept, "entry_points", lambda group, name: (Found(),))
+    monkeypatch.setattr(train_adapter.adapter, "callback", adapter)
     monkeypatch.setattr(kept, "files", lambda package: tmp_path / "package")
     return given
 
