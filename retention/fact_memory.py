@@ -84,9 +84,11 @@ class FactMemory:
             source: who said it.
 
         Raises:
+            HoldfastError: if the handle is detached.
             ValueError: if a sentence is too long for a fact, or has fewer tokens than a slot needs.
             MemoryWriteError: if the memory cannot be written.
         """
+        self._handle.check_attached()
         texts = _facts_in(said)
         for text in texts:
             if fault := self._unreadable(text):

@@ -127,6 +127,14 @@ class Handle:
             self._hooks.remove()
             _ATTACHED.discard(self.model)
 
+    def check_attached(self) -> None:
+        """Check that the handle can be used.
+
+        Raises:
+            HoldfastError: it is detached.
+        """
+        self._hooks.check_there()
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Save the adapter, not the model; the file is replaced in one step. Its numbers are kept in 16 bits.
 

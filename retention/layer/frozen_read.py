@@ -115,7 +115,7 @@ class Hooks:
         Raises:
             HoldfastError: a memory is being read already, or the hooks are out.
         """
-        self._check_there()
+        self.check_there()
         if self._reading is not None:
             raise HoldfastError("a memory is being read already: leave that block first")
         device = self._adapter.mean.device
@@ -134,7 +134,7 @@ class Hooks:
         Raises:
             HoldfastError: the hooks are out.
         """
-        self._check_there()
+        self.check_there()
         reading, training = self._reading, [each for each in self._model.modules() if each.training]
         self._reading, self._watching = None, True
         self._model.eval()
@@ -241,7 +241,12 @@ class Hooks:
             )
         return kept_scores[:, 0], kept_values[:, 0]
 
-    def _check_there(self) -> None:
+    def check_there(self) -> None:
+        """Check that they are in the model.
+
+        Raises:
+            HoldfastError: they are out.
+        """
         if not self.there:
             raise HoldfastError("the adapter was detached from the model: attach it again, and use the new handle")
 

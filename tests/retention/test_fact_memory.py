@@ -18,6 +18,7 @@ from retention import (
     FactMemory,
     FactSlots,
     Handle,
+    HoldfastError,
     MemoryWriteError,
     TemplateDraft,
     attach,
@@ -151,6 +152,13 @@ def test_a_text_that_is_no_fact_is_refused_and_nothing_kept(facts: FactMemory) -
     with pytest.raises(ValueError, match="got 201 tokens"):
         facts.remember("x" * 200)
     assert facts.facts() == []
+
+
+def test_with_a_detached_handle_nothing_is_kept(facts: FactMemory, handle: Handle) -> None:
+    handle.detach()
+    with pytest.raises(HoldfastError, match="was detached"):
+        facts.remember("Marek keeps the red key.")
+    assert not facts.facts()
 
 
 def test_a_fact_that_cannot_be_read_stops_no_other(
