@@ -18,11 +18,11 @@ def next_said(
     recalls: Sequence[FactRecall],
     tokens_of: Callable[[int], Sequence[int]],
     text_of: Callable[[int], str],
-    whole: int | None = None,
+    whole: Sequence[int] | None = None,
 ) -> int | None:
     """Return the next token of an answer, and None where it has come to its end.
 
-    An answer that is a fact as a whole is that, word for word. Where facts draw nearly all of the attention, an answer
+    An answer that is known as a whole is that, word for word. Where facts draw nearly all of the attention, an answer
     begins as the fact does, if that is how the model would begin too, and else with what is read: the model would
     rather begin with "I" or "The". An answer that says a fact again, word for word from its beginning, says it to its
     end, whatever other word the model would rather say; the model may end its sentence, as long as all words were its
@@ -34,11 +34,10 @@ def next_said(
         recalls: for each token of ``wanted``.
         tokens_of: the tokens of a fact, by its template.
         text_of: the text of a token; of the end mark, none.
-        whole: the template of the fact that the answer is as a whole, as :func:`asked_back` has it.
+        whole: the tokens of the whole answer, where :func:`asked_back` has it.
     """
     if whole is not None:
-        tokens = tokens_of(whole)
-        return tokens[len(said)] if len(said) < len(tokens) else None
+        return whole[len(said)] if len(said) < len(whole) else None
     if not said:
         return _first_said(wanted[0], recalls[0], tokens_of, text_of)
     coming, own = wanted[len(said)], list(said[1:]) == list(wanted[1 : len(said)])
@@ -71,26 +70,32 @@ def read_to_its_end(recalls: Sequence[FactRecall], said: Sequence[int], coming: 
 
 
 def asked_back(
-    first: FactRecall, question: str, tokens_of: Callable[[int], Sequence[int]], text_of: Callable[[int], str]
-) -> int | None:
-    """Return the fact that is asked for by what it says: one of which a word is read that stands in the question.
+    first: FactRecall,
+    question: str,
+    tokens_of: Callable[[int], Sequence[int]],
+    text_of: Callable[[int], str],
+    you_said: Sequence[int],
+) -> list[int] | None:
+    """Return the answer where a fact is asked for by what it says: a word of it is read that stands in the question.
 
     "Who was born in Ostrava?" asks for what the layer has not learned to read. It finds the fact and reads "Ostrava" of
-    it; the fact as a whole is the answer. None where that is not so, and where the fact is what a speaker says of
-    themselves.
+    it; the fact as a whole is the answer: its tokens. None where that is not so.
 
     Args:
         first: what was recalled for the first token of the answer.
         question: what was asked.
         tokens_of: the tokens of a fact, by its template.
         text_of: the text of a token.
+        you_said: tokens that come before what a speaker says of themselves.
     """
     if first.top is None:
         return None
-    texts = [text_of(token) for token in tokens_of(first.top)]
+    tokens = tokens_of(first.top)
+    texts = [text_of(token) for token in tokens]
     read = re.match(r"\s*\w+", "".join(texts[first.slot :]))
-    asked = read is not None and bool(_words(read[0]) & _words(question))
-    return first.top if asked and _may_be_said(texts[0]) else None
+    if read is None or not _words(read[0]) & _words(question):
+        return None
+    return [*(you_said if texts[0].strip().lower() in _SPEAKER else ()), *tokens]
 
 
 def says_more(answer: str, question: str) -> bool:
@@ -105,13 +110,8 @@ def _first_said(
         return wanted
     first = tokens_of(recall.top)[0]
     begins, beginning = text_of(first).strip(), text_of(wanted).strip()
-    alike = beginning and begins.startswith(beginning) and _may_be_said(begins)
+    alike = beginning and begins.startswith(beginning) and begins.lower() not in _SPEAKER
     return first if alike else recall.token
-
-
-def _may_be_said(beginning: str) -> bool:
-    """Return whether a fact that begins so may be said again."""
-    return beginning.strip().lower() not in _SPEAKER
 
 
 def _is_word(text: str) -> bool:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from .smollm import LocalModel
 
 
+_YOU_SAID = "You said:"  # before what is said again of what a user said of themselves
+
+
 @final
 @dataclass(kw_only=True)
 class Answer:
@@ -98,6 +101,7 @@ class FactChat:
         self.last: Answer | None = None
         self._local, self._max_tokens, self._temperature, self._seed = local, max_tokens, temperature, seed
         self._chat = LocalChat(local=local)
+        self._you_said: list[int] = local.tokenizer(_YOU_SAID, add_special_tokens=False)["input_ids"]
         self._turns: deque[Turn] = deque(maxlen=turns)
 
     def say(self, text: str, interrupted: Callable[[], bool] = lambda: False) -> Iterator[str]:
@@ -125,7 +129,7 @@ class FactChat:
             answer.finish_reason, answer.seconds = "stop", time.perf_counter() - begun
             return
         wanted: list[int] = []
-        whole: int | None = None
+        whole: list[int] | None = None
         with self.facts.reading(since=since) as reading:
 
             def choose(token: int) -> int | None:
@@ -133,7 +137,7 @@ class FactChat:
                 wanted.append(token)
                 recalls = reading.recalls()
                 if len(wanted) == 1:
-                    whole = asked_back(recalls[0], text, reading.tokens, self._text_of)
+                    whole = asked_back(recalls[0], text, reading.tokens, self._text_of, self._you_said)
                 following = next_said(wanted, decoder.tokens, recalls, reading.tokens, self._text_of, whole)
                 said_all = whole is not None or bool(answer.remembered) or says_more(answer.text, text)
                 ends = not self._go_on and said_all  # what is stated, and what is asked back, in their very words

@@ -142,38 +142,38 @@ SAID = {1: ["M", "ina", " T", "oral", " was", " born", " in", " O", "stra", "va"
 """The texts of the tokens of two facts."""
 
 
-def back(question: str, fact: int, slot: int, *, read: bool = True) -> int | None:
-    """Return the fact that is asked back, where a slot of one is what is read first."""
+def back(question: str, fact: int, slot: int, *, read: bool = True) -> list[int] | None:
+    """Return the answer where a slot of a fact is what is read first."""
     texts = dict(enumerate(text for texts in SAID.values() for text in texts))
     tokens = {1: list(range(11)), 2: list(range(11, 15))}
     first = FactRecall(masses={fact: 0.6}, null=0.4, read=read, slot=slot, token=tokens[fact][slot])
-    return asked_back(first, question, tokens.__getitem__, texts.__getitem__)
+    return asked_back(first, question, tokens.__getitem__, texts.__getitem__, [98, 99])
 
 
 @pytest.mark.parametrize(
     ("question", "slot", "whole"),
     [
-        ("Who was born in Ostrava?", 7, 1),
-        ("who comes from OSTRAVA", 7, 1),
-        ("Where was Mina Toral born?", 7, None),  # what is read is what is asked for
-        ("Who was born in O?", 7, None),  # another word
-        ("Who was born in Ostrava?", 2, None),  # the answer itself
-        ("Is Toral a surname?", 2, 1),
-        ("Who?", 10, None),  # no word
+        ("Who was born in Ostrava?", 7, True),
+        ("who comes from OSTRAVA", 7, True),
+        ("Where was Mina Toral born?", 7, False),  # what is read is what is asked for
+        ("Who was born in O?", 7, False),  # another word
+        ("Who was born in Ostrava?", 2, False),  # the answer itself
+        ("Is Toral a surname?", 2, True),
+        ("Who?", 10, False),  # no word
     ],
 )
 def test_a_fact_of_which_a_word_of_the_question_is_read_is_asked_back(question, slot, whole):
-    assert back(question, 1, slot) == whole
+    assert back(question, 1, slot) == (list(range(11)) if whole else None)
     assert back(question, 1, slot, read=False) is None
 
 
-def test_what_a_speaker_says_of_themselves_is_not_said_back():
-    assert back("Who is called Rex?", 2, 2) is None
+def test_what_a_speaker_says_of_themselves_is_said_back_as_theirs():
+    assert back("Who is called Rex?", 2, 2) == [98, 99, 11, 12, 13, 14]
 
 
-def test_a_fact_that_is_asked_back_is_the_answer_whatever_the_model_would_say():
+def test_an_answer_that_is_known_as_a_whole_is_that_whatever_the_model_would_say():
     facts = {1: FACT}
     for length in range(len(FACT) + 1):
         recalls = [FactRecall(masses={1: 0.9}, null=0.1, read=True, slot=4, token=14)] * (length + 1)
-        coming = next_said([99] * (length + 1), FACT[:length], recalls, facts.__getitem__, TEXTS.get, 1)
+        coming = next_said([99] * (length + 1), FACT[:length], recalls, facts.__getitem__, TEXTS.get, FACT)
         assert coming == (FACT[length] if length < len(FACT) else None)
