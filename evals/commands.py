@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, TypeVar, final
 
 import click
 
@@ -20,6 +20,8 @@ from .benches.tools_command import poisoning, tools
 if TYPE_CHECKING:
     from .report import Report
     from .suite import Case, Suite
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 @final
@@ -116,22 +118,8 @@ def _suite_command(suite: Suite) -> click.Command:
         show_default=True,
         help="The first of them: with --seeds 2, a first seed of 3 runs 3 and 4.",
     )
-    @click.option(
-        "--task",
-        "tasks",
-        type=click.Choice(list(suite.tasks), case_sensitive=False),
-        multiple=True,
-        metavar="TASK",
-        help="Run and report this task alone; may be given several times. 'holdfast eval list' names them.",
-    )
-    @click.option(
-        "--arm",
-        "arms",
-        type=click.Choice(list(suite.arms), case_sensitive=False),
-        multiple=True,
-        metavar="ARM",
-        help="Run and report this arm alone; may be given several times.",
-    )
+    @_only("task", suite.tasks)
+    @_only("arm", suite.arms)
     @click.option(
         "--out",
         type=click.Path(file_okay=False, path_type=Path),
@@ -167,6 +155,18 @@ def _suite_command(suite: Suite) -> click.Command:
         _run_suite(suite, cases, out, jobs, as_json, shlex.join(again), limits(seeds, tasks, arms))
 
     return run_suite
+
+
+def _only(what: str, names: Iterable[str]) -> Callable[[_Function], _Function]:
+    """Return the option that chooses among the tasks or the arms of a suite."""
+    return click.option(
+        f"--{what}",
+        f"{what}s",
+        type=click.Choice(list(names), case_sensitive=False),
+        multiple=True,
+        metavar=what.upper(),
+        help=f"Run and report this {what} alone; may be given several times. 'holdfast eval list' names them.",
+    )
 
 
 def _run_suite(

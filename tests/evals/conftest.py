@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-import environments  # noqa: F401 - registers holdfast's: a file of tests must pass alone too
+import environments
 from agent import LocalModel
 from evals.suite import Suite
+
+environments.register()  # a file of tests must pass alone too
 
 TOY = """
 import os, sys, time
